@@ -1,4 +1,3 @@
-import { constants, setPriority } from "node:os";
 import { Argument } from "@commander-js/extra-typings";
 import { commandLine } from "../cli/arguments.ts";
 import { startServers } from "./servers.ts";
@@ -16,7 +15,7 @@ const program = commandLine(
   "test",
   `Run the checks and tests.
 
-  all      everything below: first static beside unit, then int beside e2e
+  all      everything below: e2e beside the others, static beside unit, then int
   static   format, lint, import boundaries, prose, repeated lines, types, Nomad job files
   unit     *.test.ts: needs no server
   int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
@@ -42,6 +41,7 @@ const run: Record<Part, () => Promise<Tally[]>> = {
   int: async () => {
     const servers = await startServers({ processes });
     try {
+      if (interrupted) return [];
       const limits = [`--parallel=${processes}`, "--timeout=120000"];
       const order = [`--timings=${durations}`, ...(record ? ["--update-timings"] : [])];
       const files = ["--path-ignore-patterns=**/*.e2e.test.ts", ...(patterns.length > 0 ? patterns : [".int.test.ts"])];
@@ -69,15 +69,15 @@ async function together(...names: Part[]): Promise<Tally[]> {
   return (await Promise.all(results)).flat();
 }
 
-/** Runs everything in two stages, each of which keeps two cores busy. */
+/**
+ * Runs everything so that two cores are busy. The stack starts beside the checks and the unit tests, because the
+ * integration tests have time limits that its start would strain.
+ */
 async function all(): Promise<Tally[]> {
-  const first = await together("static", "unit");
-  if (interrupted) return first;
   const stack = together("e2e");
-  // Its tests measure how fast the stack reacts: the integration tests, which start now, leave it the processors.
-  setPriority(constants.priority.PRIORITY_LOW);
-  const [integration, endToEnd] = await Promise.all([together("int"), stack]);
-  return [...first, ...integration, ...endToEnd];
+  const first = await together("static", "unit");
+  const integration = interrupted ? [] : await together("int");
+  return [...first, ...integration, ...(await stack)];
 }
 
 const tallies = part === "all" ? await all() : await together(part);
