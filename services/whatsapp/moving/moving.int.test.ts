@@ -122,6 +122,29 @@ describe("a move", () => {
     await close();
   });
 
+  test("carries the contacts' privacy tokens", async () => {
+    const { source, target, moves, close } = createPair();
+    const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
+    await makePhone(simulator, contact);
+    await source.shard.pair(simulator, business, phone);
+    await control(simulator, "POST", `/phones/${contact}/privacy_tokens`, { to: phone });
+    await until(async () => {
+      const { devices } = await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`);
+      return devices.every(({ waiting }) => waiting === 0);
+    });
+    const order = orderOf(1);
+    await moves.stop(source.at, business, order);
+    await carry(moves, source, target, business, order);
+    await moves.tombstone(source.at, business, order);
+    await moves.open(target.at, business, order);
+    await target.shard.reaches(business, "open");
+    await control(simulator, "POST", "/faults", { kind: "token_required", phone });
+    const [result] = await target.shard.send(business, [text(contact, "from the other shard")]);
+    await control(simulator, "DELETE", "/faults");
+    expect(result).toMatchObject({ status: "sent" });
+    await close();
+  });
+
   test("keeps the login closed at the source for ever", async () => {
     const { source, target, moves, restart, close } = createPair();
     const [business, phone] = [uuidv7(), newPhone()];
