@@ -17,7 +17,7 @@ const downloadDeadlineMs = 5 * 60_000;
 /** Histories that wait for their download, and attempts at each. WhatsApp sends a handful after a link. */
 const maxPending = 20;
 const maxAttempts = 3;
-/** WhatsApp keeps as many of a contact's chats at most; bounds the index, which is rewritten as a whole. */
+/** Bounds the index of tokens, which is rewritten as a whole. */
 const maxTokens = 20_000;
 const maxTokenBytes = 256;
 
@@ -132,12 +132,12 @@ export class History {
     }
     if (tokens.size === 0) return;
     const known = await keys.get("tctoken", [...tokens.keys(), tokenIndex]);
-    const fresh = [...tokens].filter(
-      ([name, { timestamp }]) => Number(known[name]?.timestamp ?? 0) < Number(timestamp),
-    );
+    const names = new Set(indexOf(known[tokenIndex]?.token));
+    const fresh = [...tokens]
+      .filter(([name, { timestamp }]) => Number(known[name]?.timestamp ?? 0) < Number(timestamp))
+      .slice(0, Math.max(0, maxTokens - names.size));
     if (fresh.length === 0) return;
-    const names = new Set([...indexOf(known[tokenIndex]?.token), ...fresh.map(([name]) => name)]);
-    if (names.size > maxTokens) return;
+    for (const [name] of fresh) names.add(name);
     const index = { token: Buffer.from(JSON.stringify([...names])) };
     const data: SignalDataSet = { tctoken: { ...Object.fromEntries(fresh), [tokenIndex]: index } };
     await keys.set(data);
