@@ -1989,7 +1989,7 @@ export interface paths {
         put?: never;
         /**
          * Create an opt-out
-         * @description Excludes a chat from every broadcast, including running ones. Other messages still reach it.
+         * @description Excludes a chat from every broadcast, including running ones. Other messages still reach it. Any name of the account works: its phone number, another spelling of it, or its LID.
          */
         post: {
             parameters: {
@@ -4015,7 +4015,7 @@ export interface paths {
          * Stream events of a business
          * @description Streams the same events as webhooks. Their data are ids, statuses and short fields: `text` is shortened to an `excerpt` of 120 characters, and content and files are omitted, so fetch the message for them. The last 1,000 events or 256 KB of a business are kept for up to a day. The event `reset` reports a gap: fetch your data again.
          *
-         *     A key receives the events that its scopes include, and needs at least one of them: `message.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read. While a phone is being paired, keys with the scope whatsapp:write also receive each new QR code or pairing code as `whatsapp.pairing`.
+         *     A key receives the events that its scopes include, and needs at least one of them: `message.*` needs messages:read, `chat.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read. While a phone is being paired, keys with the scope whatsapp:write also receive each new QR code or pairing code as `whatsapp.pairing`.
          */
         get: {
             parameters: {
@@ -4622,6 +4622,57 @@ export interface webhooks {
                         /** Format: date-time */
                         timestamp: string;
                         data: components["schemas"]["MessageMedia"];
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "chat.merged": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Two chats turned out to be of one account. The messages of `alias` are now under `chat`. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": components["schemas"]["webhook-id"];
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": components["schemas"]["webhook-signature"];
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "chat.merged";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: components["schemas"]["ChatMerged"];
                     };
                 };
             };
@@ -5278,6 +5329,13 @@ export interface components {
             chat: string;
             type: string;
             media: components["schemas"]["Attachment"];
+        };
+        ChatMerged: {
+            /** Format: uuid */
+            business_id: string;
+            chat: string;
+            alias: string;
+            messages: number;
         };
         SessionStatus: {
             /** Format: uuid */
@@ -6314,6 +6372,8 @@ export interface components {
                 /** @description Recipients without a message: not sent yet, or cancelled. */
                 pending: number;
                 opted_out: number;
+                /** @description Recipients whose account is a recipient under another name too. */
+                duplicate: number;
                 queued: number;
                 sent: number;
                 delivered: number;
@@ -6327,7 +6387,7 @@ export interface components {
         RecipientResult: {
             chat: string;
             /** @enum {string} */
-            status: "pending" | "opted_out" | "queued" | "sent" | "delivered" | "read" | "played" | "failed";
+            status: "pending" | "opted_out" | "duplicate" | "queued" | "sent" | "delivered" | "read" | "played" | "failed";
             message_id: string | null;
             error: {
                 code: string;
@@ -6372,7 +6432,7 @@ export interface components {
             secret: string;
         };
         /** @enum {string} */
-        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "session.status" | "session.passkey" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
+        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "chat.merged" | "session.status" | "session.passkey" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
         Webhook: {
             id: string;
             url: string;
@@ -7043,7 +7103,7 @@ export interface components {
         /** @description Id of the job. */
         "path-job_id": string;
         /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
-        "query-stream": "inbound" | "receipts" | "events";
+        "query-stream": "inbound" | "receipts" | "events" | "identities";
         /** @description Entries of this shard. */
         "query-shard": number;
         /** @description Entries of this business. */

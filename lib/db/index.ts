@@ -45,6 +45,7 @@ export { applyReceipts } from "./messages/apply_receipts.ts";
 export type { Receipt, ReceiptsApplied } from "./messages/apply_receipts.ts";
 export { assignLeastLoaded, assignShard } from "./businesses/assign_shard.ts";
 export * from "./broadcasts/index.ts";
+export * from "./chats/index.ts";
 export * from "./calls/index.ts";
 export { addAuditReads, listAuditReads } from "./audit/audit_reads.ts";
 export type { ReadCount } from "./audit/audit_reads.ts";

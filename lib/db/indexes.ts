@@ -12,9 +12,11 @@ export type IndexDefinition = {
     | "broadcasts"
     | "call_recordings"
     | "calls"
+    | "chat_aliases"
     | "idempotency_keys"
     | "media"
     | "messages"
+    | "opt_outs"
     | "phone_numbers"
     | "webhook_deliveries"
     | "webhooks";
@@ -73,6 +75,26 @@ export const indexes: readonly IndexDefinition[] = [
     table: "messages",
     columns: "business_id, chat, id",
     purpose: "list_messages of one chat",
+  },
+  {
+    name: "chat_aliases_by_chat",
+    table: "chat_aliases",
+    columns: "business_id, chat",
+    purpose: "assign_ids and release_recipients find the other names of a chat; learn_chat_aliases",
+  },
+  {
+    name: "chat_aliases_unsettled",
+    table: "chat_aliases",
+    columns: "business_id, alias",
+    where: "not settled",
+    purpose: "list_unmerged; holds what was learned lately alone, so it stays small",
+  },
+  {
+    name: "opt_outs_unchecked",
+    table: "opt_outs",
+    columns: "business_id, chat",
+    where: "checked_at is null",
+    purpose: "unchecked_opt_outs runs before each batch of broadcasts",
   },
   {
     name: "api_keys_by_business",

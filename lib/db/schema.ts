@@ -6,6 +6,8 @@ export { auditReads } from "./audit/schema_reads.ts";
 export type { AuditRead } from "./audit/schema_reads.ts";
 export { broadcastRecipients, broadcasts, optOuts, recipientStatuses } from "./broadcasts/schema.ts";
 export type { Broadcast, BroadcastRecipient, OptOut, RecipientStatus } from "./broadcasts/schema.ts";
+export { chatAliases } from "./chats/schema.ts";
+export type { ChatAlias } from "./chats/schema.ts";
 export { businesses } from "./businesses/schema.ts";
 export type { Business } from "./businesses/schema.ts";
 export {

@@ -58,6 +58,11 @@ export const events = {
     scope: "messages:read",
     outlets: both,
   },
+  "chat.merged": {
+    description: "Two chats turned out to be of one account. The messages of `alias` are now under `chat`.",
+    scope: "messages:read",
+    outlets: both,
+  },
   "session.status": {
     description: "The WhatsApp session changed its status.",
     scope: "whatsapp:read",

@@ -57,6 +57,18 @@ const media = z
   })
   .meta({ id: "MessageMedia" });
 
+const merged = z
+  .object({
+    business_id,
+    /** JID of the chat that has the messages now. */
+    chat: z.string(),
+    /** JID under which the messages were before; requests with it still find the chat. */
+    alias: z.string(),
+    /** Messages that were under the alias. */
+    messages: z.int(),
+  })
+  .meta({ id: "ChatMerged" });
+
 const session = z
   .object({
     business_id,
@@ -120,6 +132,7 @@ export const payloads = {
   "message.played": receipt,
   "message.failed": failed,
   "message.media": media,
+  "chat.merged": merged,
   "session.status": session,
   "session.passkey": passkey,
   "session.limited": limited,

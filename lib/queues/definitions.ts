@@ -91,7 +91,9 @@ export const queues = {
     ...urgent,
     timeoutMs: 60_000,
     deadLetters,
-    jobs: { session_events: shard },
+    // A merge rewrites a history, so most slots are left to what a session reports.
+    shares: { merge_chats: 4 },
+    jobs: { session_events: shard, identities: shard, merge_chats: business },
   },
   /* One run drains one shard's stream: 16 concurrent shards keep a Postgres pool of a few connections busy. */
   receipts: {

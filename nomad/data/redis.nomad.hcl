@@ -13,7 +13,7 @@ locals {
   # The queues of lib/queues/definitions.ts, under BullMQ's prefix.
   queue_names = split(" ", "high default receipts receipts_sync low maintenance broadcasts media recordings")
   queues      = join(" ", [for name in local.queue_names : "~prosaas:${name}:*"])
-  # The queues that a shard wakes: inbound, receipts and session_events.
+  # The queues that a shard wakes: inbound, receipts, session_events and identities.
   woken_by_shards = ["high", "receipts", "default"]
 
   # Commands by which a client introduces itself and checks the server.

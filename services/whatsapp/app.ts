@@ -102,8 +102,8 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
 
   app.post("/sessions/:business_id/messages", async (c) => {
     const { business_id } = businessId.parse(c.req.param());
-    const { messages, pacing } = await bodyOf(c.req.raw, batchRequest);
-    const results = await shard.get(business_id).send(messages, pacing);
+    const { messages, pacing, follows_accounts } = await bodyOf(c.req.raw, batchRequest);
+    const results = await shard.get(business_id).send(messages, pacing, follows_accounts);
     return c.json({ results: messages.map((message, i) => wireResult(message, results[i]!)) });
   });
 
@@ -159,6 +159,7 @@ function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): Wi
         wa_message_id,
         status: "retry",
         ...(result.waitMs === undefined ? {} : { wait_ms: Math.ceil(result.waitMs) }),
+        ...(result.account === undefined ? {} : { account: result.account }),
         ...(result.error === undefined ? {} : { error: result.error }),
       };
     case "paced":

@@ -77,6 +77,7 @@ export class Shard {
         inbound: options.journal.depth("inbound"),
         receipts: options.journal.depth("receipts"),
         events: options.journal.depth("events"),
+        identities: options.journal.depth("identities"),
       }),
     });
   }

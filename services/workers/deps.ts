@@ -4,7 +4,7 @@ import type { PublishEvents } from "../../lib/events/index.ts";
 import type { Producer } from "../../lib/queues/index.ts";
 import type { Router } from "../../lib/routing/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import type { ShardClient, ShardMedia, ShardMoves } from "../../lib/contracts/shard/index.ts";
+import type { ShardChats, ShardClient, ShardMedia, ShardMoves } from "../../lib/contracts/shard/index.ts";
 import type { AddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import type { WebhookSecrets } from "../../lib/webhooks/signature.ts";
 import type { MediaDeps } from "./media/media_deps.ts";
@@ -21,6 +21,7 @@ export type Deps = {
   shards: ShardClient;
   moves: ShardMoves;
   shardMedia: ShardMedia;
+  shardChats: Pick<ShardChats, "checkNumbers">;
   producer: Producer;
   /** Does the after-commit work of emitted events. */
   publishEvents: PublishEvents;

@@ -1,6 +1,8 @@
 import type { Handlers } from "../../lib/queues/index.ts";
 import { broadcast } from "./broadcasts/broadcast.ts";
 import { sendBroadcasts } from "./broadcasts/send_broadcasts.ts";
+import { identities } from "./receiving/identities.ts";
+import { mergeChats } from "./receiving/merge_chats.ts";
 import { sessionEvents } from "./receiving/session_events.ts";
 import type { Deps } from "./deps.ts";
 import { deliver } from "./webhooks/deliver.ts";
@@ -32,6 +34,8 @@ export function createHandlers(deps: Deps) {
     broadcast: broadcast(deps),
     send_broadcasts: sendBroadcasts(deps),
     session_events: sessionEvents(deps),
+    identities: identities(deps),
+    merge_chats: mergeChats(deps),
     receipts: receipts(deps),
     replay_quarantine: replayQuarantine(deps),
     sync_receipts: syncReceipts(deps),

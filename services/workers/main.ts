@@ -21,7 +21,12 @@ import { createMediaQuota } from "../../lib/quotas/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";
 import type { SealedStore } from "../../lib/storage/index.ts";
-import { createShardClient, createShardMedia, createShardMoves } from "../../lib/contracts/shard/index.ts";
+import {
+  createShardChats,
+  createShardClient,
+  createShardMedia,
+  createShardMoves,
+} from "../../lib/contracts/shard/index.ts";
 import { createAddressPolicy } from "../../lib/webhooks/address_policy.ts";
 import { createWebhookSecrets } from "../../lib/webhooks/signature.ts";
 import { loadWorkersConfig } from "./config.ts";
@@ -79,6 +84,7 @@ await run(name, logger, async (life) => {
     shards: createShardClient({ token: config.SHARD_TOKEN }),
     moves: createShardMoves({ token: config.SHARD_TOKEN }),
     shardMedia: createShardMedia({ token: config.SHARD_TOKEN }),
+    shardChats: createShardChats({ token: config.SHARD_TOKEN }),
     producer,
     publishEvents: createWorkerPublisher(commands, producer, logger),
     logger,

@@ -75,7 +75,9 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
       }
     },
     sendBatch: async (at, businessId, messages, pacing) => {
-      const answer = await call(at, "POST", `${session(businessId)}/messages`, { json: { messages, pacing } });
+      const answer = await call(at, "POST", `${session(businessId)}/messages`, {
+        json: { messages, pacing, follows_accounts: true },
+      });
       const { results } = await jsonOf(at, batchResponse, answer);
       const inOrder = results.length === messages.length && results.every((result, i) => result.id === messages[i]!.id);
       if (!inOrder) throw contractBreach(at, "sent results that do not match the batch");

@@ -109,6 +109,8 @@ export const batchRequest = z.object({
   messages: z.array(batchMessage).min(1).max(maxBatch),
   /** The business's pacing settings. Default: the shard's. */
   pacing: pacingSettings.nullish(),
+  /** The caller addresses messages again if a result names another `account`. Default: the shard does so silently. */
+  follows_accounts: z.boolean().optional(),
 });
 
 export const sendError = z.object({ code: z.string(), message: z.string() });
@@ -127,11 +129,17 @@ export const sendResult = z.object({
    */
   wait_ms: z.int().min(0).nullish(),
   holds: pacingStop.shape.holds.nullish(),
+  /** With "retry": the JID of the recipient's account. The message must be addressed to it. */
+  account: z.string().min(1).nullish(),
   error: sendError.nullish(),
 });
 export type SendResult = z.infer<typeof sendResult>;
 
 export const batchResponse = z.object({ results: z.array(sendResult) });
+
+/** Another name of an account, and the JID of its chat: its number as WhatsApp spells it, or its LID without one. */
+export const accountName = z.object({ alias: z.string().min(1).max(64), chat: z.string().min(1).max(64) });
+export type AccountName = z.infer<typeof accountName>;
 
 export const inboundData = z.looseObject({
   wa_message_id: z.string().min(1),
@@ -142,6 +150,8 @@ export const inboundData = z.looseObject({
   /** True if the business wrote it on its own phone. */
   from_me: z.boolean(),
   push_name: z.string().nullish(),
+  /** Other names of the chat and of the author, as WhatsApp's server gave them. */
+  names: z.array(accountName).max(8).nullish().catch(null),
   /** WhatsApp's time, Unix ms. */
   timestamp: z.int().min(0),
   type: z.string().min(1),
@@ -189,11 +199,16 @@ export type PasskeyStepData = z.infer<typeof passkeyStepData>;
 export const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData]);
 export type SessionEventData = z.infer<typeof sessionEventData>;
 
+/** Names of accounts that WhatsApp revealed. */
+export const identityData = z.object({ names: z.array(accountName).min(1).max(500) });
+export type IdentityData = z.infer<typeof identityData>;
+
 /** The entry schemas of the journal's streams. */
 export const journalStreams = {
   inbound: inboundData,
   receipts: receiptData,
   events: sessionEventData,
+  identities: identityData,
 } as const;
 export type JournalStream = keyof typeof journalStreams;
 export type JournalData<S extends JournalStream> = z.infer<(typeof journalStreams)[S]>;
@@ -213,6 +228,7 @@ export const journalEntries = {
   inbound: journalEntry(inboundData),
   receipts: journalEntry(receiptData),
   events: journalEntry(sessionEventData),
+  identities: journalEntry(identityData),
 } as const;
 export type JournalEntry<S extends JournalStream> = {
   seq: number;

@@ -1,4 +1,5 @@
 import { toJson } from "../client/json.ts";
+import { chatNamed } from "../chats/chat_of.ts";
 import { sql } from "../client/literal.ts";
 import type { BusinessScope } from "../scope.ts";
 
@@ -10,8 +11,8 @@ export type NewRecipient = {
 };
 
 /**
- * Adds recipients to a draft in their order; returns how many were new, or undefined if the broadcast is no longer a
- * draft. Idempotent.
+ * Adds recipients to a draft in their order, each account once; returns how many were new, or undefined if the
+ * broadcast is no longer a draft. Idempotent.
  */
 export async function addRecipients(
   scope: BusinessScope,
@@ -25,7 +26,8 @@ export async function addRecipients(
         and status = 'draft' for share
     ), added as (
       insert into broadcast_recipients (broadcast_id, business_id, chat, fields, text_length)
-      select draft.id, ${scope.businessId}::uuid, r.chat, r.fields, r.text_length
+      select draft.id, ${scope.businessId}::uuid, ${chatNamed(sql`${scope.businessId}::uuid`, sql`r.chat`)}, r.fields,
+        r.text_length
       from draft, jsonb_to_recordset(${toJson(recipients.map((recipient, n) => ({ n, ...recipient })))}::jsonb)
         as r(n integer, chat text, fields jsonb, text_length integer)
       order by r.n

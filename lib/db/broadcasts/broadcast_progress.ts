@@ -7,6 +7,8 @@ export type BroadcastProgress = {
   /** Recipients without a message. */
   pending: number;
   opted_out: number;
+  /** Recipients whose account is reached under another name. */
+  duplicate: number;
   /** Messages of the other recipients, by status. */
   messages: Partial<Record<MessageStatus, number>>;
 };
@@ -23,6 +25,7 @@ export async function broadcastProgress(scope: BusinessScope, id: string): Promi
     select coalesce((select sum(count)::integer from recipient), 0) as recipients,
            coalesce((select count from recipient where status = 'pending'), 0) as pending,
            coalesce((select count from recipient where status = 'opted_out'), 0) as opted_out,
+           coalesce((select count from recipient where status = 'duplicate'), 0) as duplicate,
            coalesce((select jsonb_object_agg(status, count) from message), '{}') as messages`);
   return progress;
 }

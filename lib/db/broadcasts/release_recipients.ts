@@ -17,14 +17,24 @@ export type Release = {
   textFor: (fields: Record<string, string>) => { text: string } | { error: string };
 };
 
-export type Released = { released: number; optedOut: number; failed: StatusChange[] };
+/** `skipped`: recipients who opted out, or whose account is reached under another name. */
+export type Released = { released: number; skipped: number; failed: StatusChange[] };
 
-type Next = Pick<BroadcastRecipient, "chat" | "fields"> & { opted_out: boolean };
-type Settled = { chat: string; id: string | null; text?: string; wa_message_id?: string; error?: string };
+/** `name`: the recipient as it was added; `chat`: the chat of its account. */
+type Next = Pick<BroadcastRecipient, "fields"> & { name: string; chat: string; opted_out: boolean; duplicate: boolean };
+type Settled = {
+  name: string;
+  chat: string;
+  id: string | null;
+  skipped?: "opted_out" | "duplicate";
+  text?: string;
+  wa_message_id?: string;
+  error?: string;
+};
 
 /**
  * Enqueues the messages for the next recipients of a running broadcast. A message and its recipient's row are written
- * together. Skips recipients who opted out. Returns null if the broadcast is not running.
+ * together. Skips recipients who opted out, and reaches each account once. Returns null unless the broadcast runs.
  */
 export function releaseRecipients(
   scope: BusinessScope,
@@ -37,33 +47,47 @@ export function releaseRecipients(
         for update`;
     if (running.length === 0) return null;
     const next = await sql<Next[]>`
-      select r.chat, r.fields, o.chat is not null as opted_out
-      from broadcast_recipients r left join opt_outs o on o.business_id = r.business_id and o.chat = r.chat
+      select r.chat as name, account.chat, r.fields, o.chat is not null as opted_out,
+             exists (
+               select from chat_aliases a join broadcast_recipients other on other.chat = a.alias
+               where a.business_id = r.business_id and a.chat = account.chat
+                 and other.broadcast_id = r.broadcast_id and other.status = 'released'
+             ) or exists (
+               select from broadcast_recipients other
+               where other.broadcast_id = r.broadcast_id and other.chat = account.chat and other.status = 'released'
+             ) as duplicate
+      from broadcast_recipients r
+      cross join lateral (select coalesce(
+        (select a.chat from chat_aliases a where a.business_id = r.business_id and a.alias = r.chat), r.chat) as chat
+      ) account
+      left join opt_outs o on o.business_id = r.business_id and o.chat = account.chat
       where r.broadcast_id = ${broadcastId} and r.status = 'pending'
       order by r.place
       limit ${limit}`;
     const settled: Settled[] = [];
     let [released, length] = [0, 0];
-    for (const { chat, fields, opted_out } of next) {
-      if (opted_out) {
-        settled.push({ chat, id: null });
+    const reached = new Set<string>();
+    for (const { name, chat, fields, opted_out, duplicate } of next) {
+      if (opted_out || duplicate || reached.has(chat)) {
+        settled.push({ name, chat, id: null, skipped: opted_out ? "opted_out" : "duplicate" });
         continue;
       }
       const rendered = textFor(fields);
       length += "text" in rendered ? rendered.text.length : 0;
       if (length > maxLength && released > 0) break;
       const id = uuidv7();
-      settled.push({ chat, id, wa_message_id: whatsappMessageId(id), ...rendered });
+      settled.push({ name, chat, id, wa_message_id: whatsappMessageId(id), ...rendered });
+      reached.add(chat);
       released += 1;
     }
     const [row] = await sql<[{ failed: Parameters<typeof changeFromJson>[0][] }]>`
       with settled as (
         select * from jsonb_to_recordset(${toJson(settled)}::text::jsonb)
-          as r(chat text, id uuid, text text, wa_message_id text, error text)
+          as r(name text, chat text, id uuid, skipped text, text text, wa_message_id text, error text)
       ), recipient as (
         update broadcast_recipients r
-        set status = case when s.id is null then 'opted_out' else 'released' end, message_id = s.id
-        from settled s where r.broadcast_id = ${broadcastId} and r.chat = s.chat
+        set status = coalesce(s.skipped, 'released'), message_id = s.id
+        from settled s where r.broadcast_id = ${broadcastId} and r.chat = s.name
       ), broadcast as (
         update broadcasts set next_release_at = ${nextReleaseAt(released)} where id = ${broadcastId}
       ), written as (
@@ -82,6 +106,6 @@ export function releaseRecipients(
       select coalesce((select jsonb_agg(to_jsonb(w) order by w.id) from written w
         where w.status = 'failed'), '[]') as failed`;
     const failed = row.failed.map(changeFromJson);
-    return { released: released - failed.length, optedOut: settled.length - released, failed };
+    return { released: released - failed.length, skipped: settled.length - released, failed };
   });
 }

@@ -31,7 +31,7 @@ export const broadcasts = pgTable("broadcasts", {
 });
 export type Broadcast = typeof broadcasts.$inferSelect;
 
-export const recipientStatuses = ["pending", "released", "opted_out"] as const;
+export const recipientStatuses = ["pending", "released", "opted_out", "duplicate"] as const;
 export type RecipientStatus = (typeof recipientStatuses)[number];
 
 /** Somebody whom a broadcast is for; once a broadcast. */
@@ -50,7 +50,10 @@ export const broadcastRecipients = pgTable(
     fields: jsonb().$type<Record<string, string>>().notNull(),
     /** Length of the rendered text, 1 to 65,536; null for those added before it was recorded. */
     text_length: integer(),
-    /** released: its message is in the outbox, or went through it. */
+    /**
+     * released: its message is in the outbox, or went through it. duplicate: the same account is a recipient under
+     * another name.
+     */
     status: text().$type<RecipientStatus>().notNull().default("pending"),
     message_id: uuid(),
   },
@@ -67,6 +70,8 @@ export const optOuts = pgTable(
       .references(() => businesses.id, { onDelete: "cascade" }),
     chat: text().notNull(),
     created_at: createdAt(),
+    /** When WhatsApp was asked for the account of the number. Null: it may be another spelling of a recipient's. */
+    checked_at: moment(),
   },
   (table) => [primaryKey({ columns: [table.business_id, table.chat] })],
 );

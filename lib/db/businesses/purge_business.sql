@@ -41,7 +41,8 @@ begin
   get diagnostics count = row_count;
   removed := removed + count;
   foreach name in array array[
-    'media_fetches', 'media_uploads', 'opt_outs', 'calls', 'idempotency_keys', 'moves', 'journal_quarantine']
+    'media_fetches', 'media_uploads', 'opt_outs', 'chat_aliases',
+    'calls', 'idempotency_keys', 'moves', 'journal_quarantine']
   loop
     execute format(
       'delete from %1$I where ctid = any (array(select ctid from %1$I where business_id = $1 limit $2))', name)

@@ -1,5 +1,6 @@
 import { sequencedUuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time } from "../../core/ids.ts";
 import { toJson } from "../client/json.ts";
+import { chatNamed, isNameOf } from "../chats/chat_of.ts";
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 import type { InboundMessage } from "./insert_inbound.ts";
@@ -22,21 +23,22 @@ export async function lockInbound(scope: PlatformScope, shard: number): Promise<
 }
 
 /**
- * Assigns ids to messages in order of arrival; skips stored messages and repetitions, unless a stored message lacks
- * its content. WhatsApp's times are whole
+ * Assigns ids to messages in order of arrival, under the chats of their accounts. Skips stored messages and
+ * repetitions, also under another name, unless a stored message lacks its content. WhatsApp's times are whole
  * seconds and rows are listed by id: within a second, a message gets the millisecond after the latest row of its chat,
  * and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the rows are
  * written.
  */
 export async function assignInboundIds(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<Identified> {
-  const messages = distinct(inbound);
+  const messages = distinct(await withChats(scope, inbound));
   if (messages.length === 0) return { fresh: [], completing: [] };
   const found = await scope.ask<Found[]>(sql`
     select r.n,
            (
              select jsonb_build_object('id', known.id, 'type', known.type) from messages known
              where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
-               and known.chat = r.chat and known.sender = r.sender
+               and ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
+               and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
                and known.id >= r.from_id and known.id < r.to_id
              limit 1
            ) as known,
@@ -67,6 +69,20 @@ function distinct(inbound: readonly InboundMessage[]): InboundMessage[] {
 }
 
 const lacksContent = ({ type }: { type: string }) => type === "unavailable" || type === "unknown";
+
+/** The messages under the chats of their accounts: a shard may not know a name yet that another message revealed. */
+async function withChats(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<InboundMessage[]> {
+  if (inbound.length === 0) return [];
+  const names = inbound.map(({ business_id, chat, sender }, n) => ({ n, business_id, chat, sender }));
+  const renamed = await scope.ask<{ n: number; chat: string; sender: string }[]>(sql`
+    select * from (
+      select r.n, ${chatNamed(sql`r.business_id`, sql`r.chat`)} as chat,
+             ${chatNamed(sql`r.business_id`, sql`r.sender`)} as sender, r.chat as given_chat, r.sender as given_sender
+      from jsonb_to_recordset(${toJson(names)}::jsonb) as r(n integer, business_id uuid, chat text, sender text)
+    ) named where chat <> given_chat or sender <> given_sender`);
+  const changes = new Map(renamed.map(({ n, chat, sender }) => [n, { chat, sender }]));
+  return inbound.map((message, n) => ({ ...message, ...changes.get(n) }));
+}
 
 function identify(message: InboundMessage, latest: Map<string, string>): IdentifiedMessage {
   const { business_id, chat, sender, wa_message_id, at } = message;

@@ -1,4 +1,5 @@
 import { toJson } from "../client/json.ts";
+import { chatNamed } from "../chats/chat_of.ts";
 import { sql } from "../client/literal.ts";
 import type { Message } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
@@ -13,12 +14,18 @@ export type ReferencedMessage = NamedMessage & Pick<Message, "id" | "direction" 
  */
 export function findReferences(
   scope: PlatformScope,
-  named: NamedMessage[],
+  names: NamedMessage[],
 ): Promise<(ReferencedMessage & { named_in: string })[]> {
+  // Rows of an account may still be under another of its names.
+  const named = {
+    chat: chatNamed(sql`m.business_id`, sql`m.chat`),
+    sender: chatNamed(sql`m.business_id`, sql`m.sender`),
+  };
   return scope.ask(sql`
     select distinct on (m.business_id, m.wa_message_id, r.chat)
-           m.business_id, m.wa_message_id, m.id, m.chat, m.direction, m.sender, m.type, r.chat as named_in
-    from jsonb_to_recordset(${toJson(named)}::jsonb) as r(business_id uuid, wa_message_id text, chat text)
+           m.business_id, m.wa_message_id, m.id, ${named.chat} as chat, m.direction, ${named.sender} as sender,
+           m.type, r.chat as named_in
+    from jsonb_to_recordset(${toJson(names)}::jsonb) as r(business_id uuid, wa_message_id text, chat text)
     join messages m on m.business_id = r.business_id and m.wa_message_id = r.wa_message_id
-    order by m.business_id, m.wa_message_id, r.chat, m.chat = r.chat desc, m.id`);
+    order by m.business_id, m.wa_message_id, r.chat, ${named.chat} = r.chat desc, m.id`);
 }

@@ -1,8 +1,10 @@
+import { chatNamed } from "../chats/chat_of.ts";
 import { sql } from "../client/literal.ts";
 import type { Message, MessageDirection, MessageStatus } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 
 export type MessageFilter = {
+  /** Any name of the chat's account. */
   chat?: string | undefined;
   direction?: MessageDirection | undefined;
   status?: MessageStatus | undefined;
@@ -36,7 +38,7 @@ export function listMessages(scope: BusinessScope, filter: MessageFilter): Promi
       from (
         select * from messages
         where business_id = ${scope.businessId}
-          ${chat === undefined ? sql`` : sql`and chat = ${chat}`}
+          ${chat === undefined ? sql`` : sql`and chat = ${chatNamed(sql`${scope.businessId}::uuid`, sql`${chat}`)}`}
           ${direction === undefined ? sql`` : sql`and direction = ${direction}`}
           ${status === undefined ? sql`` : sql`and status = ${status}`}
           ${before === undefined ? sql`` : sql`and id < ${before}`}

@@ -71,7 +71,11 @@ begin
     if outcome = 'accepted' then
       insert into messages (id, business_id, direction, chat, type, text, content, wa_message_id, status,
                             next_attempt_at, expires_at)
-      values (item.id, item.business_id, 'outbound', item.chat, item.type, item.text, item.content,
+      values (item.id, item.business_id, 'outbound',
+              -- The chat of the account that has this name.
+              coalesce((select a.chat from chat_aliases a
+                        where a.business_id = item.business_id and a.alias = item.chat), item.chat),
+              item.type, item.text, item.content,
               item.wa_message_id, 'queued', now(), item.expires_at);
     end if;
     return next;

@@ -56,6 +56,11 @@ export class AuthState implements AuthenticationState {
     };
   }
 
+  /** One value of the store, of any type. */
+  lookUp(type: string, id: string): unknown {
+    return this.#get(type as keyof SignalDataTypeMap, [id])[id];
+  }
+
   /** A phone has linked this login: only then are the credentials worth storing. */
   get paired(): boolean {
     return this.creds.account !== undefined;

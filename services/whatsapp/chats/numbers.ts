@@ -1,17 +1,18 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import type { CheckedNumber } from "../../../lib/contracts/shard/chats.ts";
+import { askAccounts } from "../accounts/ask_accounts.ts";
 import { query } from "./query.ts";
 import type { OpenSocket } from "./query.ts";
 
-/** Reports which numbers have a WhatsApp account, in their order. */
-export async function checkNumbers({ socket }: OpenSocket, numbers: string[]): Promise<CheckedNumber[]> {
-  const found = await query(socket.onWhatsApp(...new Set(numbers)));
+/** Reports which numbers have a WhatsApp account, in their order, and the accounts' JIDs as WhatsApp spells them. */
+export async function checkNumbers({ socket, accounts }: OpenSocket, numbers: string[]): Promise<CheckedNumber[]> {
+  const found = await query(askAccounts(socket, numbers));
   if (found === undefined)
     throw new AppError("unavailable", "WhatsApp did not say which numbers have an account.", { retryAfterS: 2 });
-  // WhatsApp answers with the account's JID, which may spell the number differently.
-  const accounts = new Map(found.filter(({ exists }) => exists).map(({ jid }) => [jid.split("@")[0], jid]));
   return numbers.map((number) => {
-    const jid = accounts.get(number);
-    return jid === undefined ? { number, on_whatsapp: false } : { number, on_whatsapp: true, jid };
+    const jid = found.get(number) ?? undefined;
+    if (jid === undefined) return { number, on_whatsapp: false };
+    accounts.respelled(`${number}@s.whatsapp.net`, jid);
+    return { number, on_whatsapp: true, jid };
   });
 }

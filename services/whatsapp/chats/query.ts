@@ -1,9 +1,11 @@
 import type { GroupMetadata, WASocket } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { AccountBook } from "../accounts/account_book.ts";
 
 /** An open connection's socket, for queries other than messages. */
 export type OpenSocket = {
   socket: WASocket;
+  accounts: AccountBook;
   groupOf: (jid: string) => Promise<GroupMetadata>;
 };
 

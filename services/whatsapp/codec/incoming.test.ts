@@ -14,6 +14,7 @@ const incoming = (more: Partial<Incoming> = {}): Incoming => ({
   writer: ada,
   fromMe: false,
   isOwn: (jid) => jid === me,
+  chatOf: (jid) => jid,
   original: () => undefined,
   isAdministrators: false,
   names: { writer: [ada] },

@@ -1,7 +1,6 @@
 import { isJidGroup } from "@whiskeysockets/baileys";
 import type { proto } from "@whiskeysockets/baileys";
 import type { Reference } from "../../../lib/messages/index.ts";
-import { preferPhone } from "./jid.ts";
 
 /** The key with which WhatsApp refers to a message of a chat. */
 export function keyOf(chat: string, { wa_message_id, from_me, sender }: Reference): proto.IMessageKey {
@@ -16,6 +15,8 @@ export type KeyContext = {
   writer: string;
   fromMe: boolean;
   isOwn: (jid: string) => boolean;
+  /** The chat of the account that has this name. */
+  chatOf: (jid: string) => string;
 };
 
 /**
@@ -24,7 +25,7 @@ export type KeyContext = {
  */
 export function referenceOf(
   key: proto.IMessageKey | null | undefined,
-  { chat, writer, fromMe, isOwn }: KeyContext,
+  { chat, writer, fromMe, isOwn, chatOf }: KeyContext,
 ): Reference | undefined {
   if (!key?.id) return undefined;
   // The author of the referenced message: named in a group, otherwise one of the two.
@@ -33,6 +34,6 @@ export function referenceOf(
   return {
     wa_message_id: key.id,
     from_me,
-    ...(isJidGroup(chat) && !from_me && !isJidGroup(author) ? { sender: preferPhone(author, undefined) } : {}),
+    ...(isJidGroup(chat) && !from_me && !isJidGroup(author) ? { sender: chatOf(author) } : {}),
   };
 }

@@ -66,6 +66,7 @@ describe("outgoing content", () => {
       writer: own.phone,
       fromMe: true,
       isOwn: (jid) => jid === own.phone,
+      chatOf: (jid) => jid,
       original: () => undefined,
       isAdministrators: false,
       names: { writer: [own.phone] },

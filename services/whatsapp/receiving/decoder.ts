@@ -1,6 +1,7 @@
 import { areJidsSameUser, decodeMessageNode, jidDecode, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
 import type { BinaryNode, Contact, WAMessage, WAMessageKey } from "@whiskeysockets/baileys";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountNames } from "../accounts/account_book.ts";
 import { timerIn } from "../codec/disappearing.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { keptOf } from "../codec/original.ts";
@@ -22,6 +23,7 @@ export type Decoded = {
 
 type Options = {
   me: Contact;
+  accounts: AccountNames;
   original: (waMessageId: string) => Original | undefined;
   placeholder: (id: string) => Placeholder | undefined;
   /** A message shows the timer of its chat's disappearing messages, in seconds. */
@@ -48,12 +50,12 @@ export function envelopeOf(stanza: BinaryNode, me: Contact) {
  * @throws if its sender encoded it wrongly.
  */
 export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, options: Options): Decoded[] {
-  const { me, placeholder } = options;
+  const { me, placeholder, accounts } = options;
   const fullMessage = envelopeOf(stanza, me);
   const bytes = unpadRandomMax16(plaintext);
   const outer = proto.Message.decode(bytes);
   const message = outer.deviceSentMessage?.message ?? outer;
-  const missing = missingOf(fullMessage.key, placeholder);
+  const missing = missingOf(fullMessage.key, placeholder, accounts);
   const { edit } = stanza.attrs;
   const messageTimestamp = missing?.at ?? fullMessage.messageTimestamp ?? null;
   const first: Message = { ...fullMessage, messageTimestamp, message, outer, bytes, edit, fills: missing?.id };
@@ -69,11 +71,17 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
 }
 
 /** The placeholder that a message fills: the same id in the same chat. */
-function missingOf(key: WAMessageKey, placeholder: Options["placeholder"]): Placeholder | undefined {
+function missingOf(
+  key: WAMessageKey,
+  placeholder: Options["placeholder"],
+  accounts: AccountNames,
+): Placeholder | undefined {
   const missing = key.id ? placeholder(key.id) : undefined;
   if (missing === undefined) return undefined;
-  const names = [key.remoteJid, key.remoteJidAlt].flatMap((jid) => jid ?? []);
-  const known = [missing.key.remoteJid, missing.key.remoteJidAlt].flatMap((jid) => jid ?? []);
+  const namesOf = (jids: (string | null | undefined)[]) =>
+    jids.flatMap((jid) => (jid ? [jid, ...accounts.namesOf(jid)] : []));
+  const names = namesOf([key.remoteJid, key.remoteJidAlt]);
+  const known = namesOf([missing.key.remoteJid, missing.key.remoteJidAlt]);
   return names.some((jid) => known.some((other) => areJidsSameUser(jid, other))) ? missing : undefined;
 }
 
@@ -99,15 +107,15 @@ function resentIn({ protocolMessage }: proto.IMessage, { placeholder }: Options)
   });
 }
 
-function decoded(each: Message, { me, original }: Options): Decoded | undefined {
+function decoded(each: Message, { me, original, accounts }: Options): Decoded | undefined {
   const { key, messageTimestamp, pushName, message, bytes, outer, edit, fills } = each;
   if (!message) return undefined;
   const own = ownJidsOf(me);
   const timestampS = Number(messageTimestamp);
-  const data = inboundOf({ key, timestampS, pushName, message, bytes, own, original, edit });
+  const data = inboundOf({ key, timestampS, pushName, message, bytes, own, original, edit, accounts });
   if (data === undefined) return undefined;
   const kept = keptOf(outer ?? message, unwrapped(message).content);
-  return { data, original: kept && { message: kept, authors: writersOf(key, own) }, bytes, fills };
+  return { data, original: kept && { message: kept, authors: writersOf(key, own, accounts) }, bytes, fills };
 }
 
 /** A message between the phone and this companion. WhatsApp's server lets no one else send one. */

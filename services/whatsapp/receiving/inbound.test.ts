@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
+import { preferPhone } from "../codec/jid.ts";
 import { inboundOf } from "./inbound.ts";
 import type { Received } from "./inbound.ts";
 
@@ -8,6 +9,7 @@ const received = (message: Received["message"], key: Partial<Received["key"]> = 
   timestampS: 1_700_000_000,
   pushName: "Ada",
   message,
+  accounts: { chatOf: (jid: string) => preferPhone(jid, undefined), namesOf: (jid: string) => [jid] },
   own: ["15550009999@s.whatsapp.net", "777@lid"],
   original: () => undefined,
 });

@@ -12,7 +12,8 @@ import {
 import type { proto, WAMessageKey } from "@whiskeysockets/baileys";
 import { storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
-import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountName, InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountNames } from "../accounts/account_book.ts";
 import { isJid, preferPhone } from "../codec/jid.ts";
 import { truncate, maxText } from "../codec/bounds.ts";
 import { incomingContent } from "../codec/incoming.ts";
@@ -39,6 +40,7 @@ const isConversation = (chat: string | null | undefined): boolean =>
   isJidGroup(chat ?? undefined) === true;
 
 export type Received = {
+  accounts: AccountNames;
   key: WAMessageKey;
   /** WhatsApp's time, Unix seconds. */
   timestampS: number;
@@ -59,7 +61,7 @@ export type Received = {
  * make them, and for statuses and channels.
  */
 export function inboundOf(received: Received): InboundData | undefined {
-  const { key, message, bytes, own, original, edit } = received;
+  const { key, message, bytes, own, original, edit, accounts } = received;
   const envelope = envelopeOf(received);
   if (envelope === undefined) return undefined;
   const { chat, sender, from_me: fromMe } = envelope;
@@ -68,9 +70,10 @@ export function inboundOf(received: Received): InboundData | undefined {
     writer: sender,
     fromMe,
     isOwn: (jid) => jid !== "" && own.some((name) => areJidsSameUser(name, jid)),
+    chatOf: (jid) => accounts.chatOf(jid),
     original,
     isAdministrators: edit === "8",
-    names: { writer: writersOf(key, own) },
+    names: { writer: writersOf(key, own, accounts) },
   });
   const kind = known === undefined && bytes !== undefined ? unknownFieldIn(message, bytes) : undefined;
   const content = kind === undefined ? known : ({ type: "unknown", kind } satisfies MessageContent);
@@ -79,37 +82,46 @@ export function inboundOf(received: Received): InboundData | undefined {
   return { ...envelope, ...stored, text: stored.text === null ? null : truncate(stored.text, maxText) };
 }
 
-/** All JIDs of a message's writer, without a device. */
-export function writersOf(key: WAMessageKey, own: string[]): string[] {
+/** All known JIDs of a message's writer, without a device. */
+export function writersOf(key: WAMessageKey, own: string[], accounts: AccountNames): string[] {
   if (key.fromMe) return own;
   const names = key.participant ? [key.participant, key.participantAlt] : [key.remoteJid, key.remoteJidAlt];
-  return names.flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []));
+  const named = names.flatMap((jid) => (jid ? [jidNormalizedUser(jid)] : []));
+  return [...new Set(named.flatMap((jid) => [jid, ...accounts.namesOf(jid)]))];
 }
 
 /** The journal entry of a message whose content was not decoded. Undefined if it belongs to no chat. */
 export function inboundWithout(
-  received: Pick<Received, "key" | "timestampS" | "pushName">,
+  received: Pick<Received, "key" | "timestampS" | "pushName" | "accounts">,
   content: MessageContent = unreadable,
 ): InboundData | undefined {
   const envelope = envelopeOf(received);
   return envelope && { ...envelope, ...storedContent(content) };
 }
 
-type Envelope = Pick<InboundData, "wa_message_id" | "chat" | "sender" | "from_me" | "push_name" | "timestamp">;
+type Envelope = Pick<
+  InboundData,
+  "wa_message_id" | "chat" | "sender" | "from_me" | "push_name" | "timestamp" | "names"
+>;
 
 function envelopeOf({
   key,
   timestampS,
   pushName,
-}: Pick<Received, "key" | "timestampS" | "pushName">): Envelope | undefined {
+  accounts,
+}: Pick<Received, "key" | "timestampS" | "pushName" | "accounts">): Envelope | undefined {
   if (!key.id || !key.remoteJid || !belongsToChat(key)) return undefined;
   if (key.id.length > maxId) return undefined;
-  const sender = key.participant
-    ? preferPhone(key.participant, key.participantAlt)
-    : preferPhone(key.remoteJid, key.remoteJidAlt);
+  const sender = accounts.chatOf(
+    key.participant ? preferPhone(key.participant, key.participantAlt) : preferPhone(key.remoteJid, key.remoteJidAlt),
+  );
   // A broadcast list reaches each recipient as if its owner had written to them alone.
-  const chat = isList(key.remoteJid) ? sender : preferPhone(key.remoteJid, key.remoteJidAlt);
+  const chat = isList(key.remoteJid) ? sender : accounts.chatOf(preferPhone(key.remoteJid, key.remoteJidAlt));
   if (!isJid(chat) || !isJid(sender)) return undefined;
+  const names = [
+    ...(isList(key.remoteJid) ? [] : aliasesOf(chat, [key.remoteJid, key.remoteJidAlt])),
+    ...aliasesOf(sender, [key.participant, key.participantAlt]),
+  ];
   return {
     wa_message_id: key.id,
     chat,
@@ -117,7 +129,14 @@ function envelopeOf({
     from_me: key.fromMe === true,
     ...(pushName ? { push_name: truncate(pushName, maxName) } : {}),
     timestamp: timeOf(timestampS),
+    ...(names.length > 0 ? { names } : {}),
   };
+}
+
+/** The other names that WhatsApp's server gave an account beside its chat. */
+function aliasesOf(chat: string, named: readonly (string | null | undefined)[]): AccountName[] {
+  const aliases = new Set(named.flatMap((jid) => (jid ? [preferPhone(jid, undefined)] : [])));
+  return [...aliases].flatMap((alias) => (alias === chat || !isJid(alias) ? [] : [{ alias, chat }]));
 }
 
 /** A message that our code cannot decode, or that killed the process. */

@@ -1,8 +1,10 @@
-import { jidNormalizedUser } from "@whiskeysockets/baileys";
+import { isJidGroup, isLidUser, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
+import type { AccountBook } from "../accounts/account_book.ts";
+import { nameRecipientOnly } from "../accounts/addressing.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { ConnectionControl, ConnectionOptions } from "../session/connection_options.ts";
@@ -38,6 +40,9 @@ type Options = Pick<
   | "events"
   | "unavailableAfterMs"
 > & {
+  accounts: AccountBook;
+  /** A group's member has no known number. */
+  onUnknownMember: (group: string, lid: string) => void;
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
   /** The members that a group message was sent to, if known. */
@@ -64,6 +69,7 @@ export class Intake {
   stanza(stanza: BinaryNode): void {
     // Baileys handles messages that waited for the login one by one; messages without this mark overtake them.
     stanza.attrs["offline"] ??= "0";
+    nameRecipientOnly(stanza, ownJidsOf(this.#options.me()));
     this.retries.received(stanza);
     if (!Array.isArray(stanza.content)) return;
     // Each costs a decryption, and a log line if it fails: drops the excess.
@@ -77,10 +83,11 @@ export class Intake {
   }
 
   receipt(stanza: BinaryNode): void {
-    const own = new Set(ownJidsOf(this.#options.me()));
-    const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid))).flatMap((receipt) =>
-      receipt.member === undefined ? receipt : this.#groupReceipt(receipt),
-    );
+    const { accounts, me } = this.#options;
+    const own = new Set(ownJidsOf(me()));
+    const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))
+      .map((receipt) => named(receipt, accounts))
+      .flatMap((receipt) => (receipt.member === undefined ? receipt : this.#groupReceipt(receipt)));
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 
@@ -139,13 +146,14 @@ export class Intake {
   }
 
   async #keep({ data, original, bytes, fills }: Decoded): Promise<void> {
-    const { events, kept, placeholders } = this.#options;
+    const { events, kept, placeholders, onUnknownMember } = this.#options;
     // One commit: all three are handed over in this turn.
     const durable = [events.received(data)];
     if (original) durable.push(kept.original(data.wa_message_id, original));
     if (data.type === "unknown" && bytes) durable.push(kept.unread(data, bytes));
     await Promise.all(durable);
     if (fills !== undefined) placeholders.settle(fills);
+    if (isJidGroup(data.chat) && isLidUser(data.sender)) onUnknownMember(data.chat, data.sender);
   }
 
   /** A message stanza without content: journals why, unless the phone may still send it. */
@@ -172,10 +180,10 @@ export class Intake {
   async #reportOverdue(waitMs: number): Promise<void> {
     if (this.#isReporting) return;
     this.#isReporting = true;
-    const { placeholders, events } = this.#options;
+    const { placeholders, events, accounts } = this.#options;
     try {
       for (const { id, key, at, push_name: pushName, reason } of placeholders.overdue(waitMs)) {
-        const data = inboundWithout({ key, timestampS: at, pushName }, { type: "unavailable", reason });
+        const data = inboundWithout({ key, timestampS: at, pushName, accounts }, { type: "unavailable", reason });
         if (data) await this.#untilDurable(events.unavailable(data));
         placeholders.report(id);
       }
@@ -204,16 +212,18 @@ export class Intake {
     // Messages from the phone to its companions belong to no chat.
     if (me === undefined || stanza.attrs["category"] === "peer") return undefined;
     const { key, messageTimestamp, pushName } = envelopeOf(stanza, me);
-    return inboundWithout({ key, timestampS: Number(messageTimestamp), pushName }, content);
+    const { accounts } = this.#options;
+    return inboundWithout({ key, timestampS: Number(messageTimestamp), pushName, accounts }, content);
   }
 
   #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): Decoded[] {
-    const { me, placeholders, history, timers, control, kept, logger } = this.#options;
+    const { me, placeholders, history, timers, control, kept, logger, accounts } = this.#options;
     const account = me();
     if (stanza === undefined || account === undefined) return [];
     try {
       return decodePlaintext(stanza, plaintext, {
         me: account,
+        accounts,
         original: (id) => kept.originalOf(id, ownJidsOf(account)),
         placeholder: (id) => placeholders.get(id),
         onTimer: (chat, seconds) => control.holdOutput(timers.note(chat, seconds)),
@@ -242,4 +252,10 @@ export class Intake {
       await Promise.all(slice.map((receipt) => this.#options.events.receipt(receipt)));
     }
   }
+}
+
+/** A receipt under the names of the accounts' chats. */
+function named(receipt: ReceiptData, accounts: AccountBook): ReceiptData {
+  const chat = accounts.chatOf(receipt.chat);
+  return receipt.member ? { ...receipt, chat, member: accounts.chatOf(receipt.member) } : { ...receipt, chat };
 }

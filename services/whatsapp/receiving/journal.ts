@@ -25,7 +25,7 @@ export class Journal {
   readonly #page: Statement<Row, [string, number]>;
   readonly #forget: Statement<unknown, [string, number]>;
   readonly #insert: Statement<unknown, [string, string, number, string, Uint8Array]>;
-  readonly #depth: Record<JournalStream, number> = { inbound: 0, receipts: 0, events: 0 };
+  readonly #depth: Record<JournalStream, number> = { inbound: 0, receipts: 0, events: 0, identities: 0 };
   readonly #onAppended: (stream: JournalStream) => void;
 
   /** `onAppended` is called after each entry that is durable. */

@@ -2,6 +2,7 @@ import { proto } from "@whiskeysockets/baileys";
 import { z } from "zod";
 import { inboundData } from "../../../lib/contracts/shard/schemas.ts";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import { noAccountNames } from "../accounts/account_book.ts";
 import type { Original } from "../codec/original.ts";
 import { inboundOf } from "./inbound.ts";
 import { maxUnreadBytes } from "./kept_messages.ts";
@@ -80,6 +81,7 @@ function decodedAgain(body: Uint8Array): InboundData | undefined {
       bytes: content,
       own: fromMe ? [sender] : [],
       original: () => undefined,
+      accounts: noAccountNames,
     });
     return again && { ...again, chat, sender, timestamp: data.timestamp };
   } catch {

@@ -4,7 +4,7 @@ import type { Logger } from "../../../lib/runtime/log.ts";
 import type { JournalStream } from "../../../lib/contracts/shard/schemas.ts";
 import type { Journal } from "./journal.ts";
 
-const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_events" } as const;
+const jobOf = { inbound: "inbound", receipts: "receipts", events: "session_events", identities: "identities" } as const;
 const streams = Object.keys(jobOf) as JournalStream[];
 
 export type WakeUpTimes = {

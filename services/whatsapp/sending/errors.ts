@@ -8,6 +8,17 @@ export class Undeliverable extends Error {
   }
 }
 
+/** The chat's account has another JID, and is to be written to under that one. */
+export class OtherName extends Error {
+  override name = "OtherName";
+  readonly account: string;
+
+  constructor(account: string) {
+    super("WhatsApp spells the number differently");
+    this.account = account;
+  }
+}
+
 /** WhatsApp must not be queried for `waitMs`. Says nothing about the message: only its chat waits. */
 export class Transient extends Error {
   override name = "Transient";

@@ -1,6 +1,6 @@
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import { Transient, Undeliverable } from "./errors.ts";
+import { OtherName, Transient, Undeliverable } from "./errors.ts";
 import type { RetryResult } from "./result.ts";
 
 /** Failed preparations, on an open connection, before a message counts as failed. */
@@ -30,6 +30,8 @@ export class Failures {
     const closed = (error as { output?: { statusCode?: number } }).output?.statusCode === 428;
     // The message is not at fault when the connection ended or this process lost its shard.
     if (closed || error instanceof AppError) return { scope: "session" };
+    if (error instanceof OtherName)
+      return { scope: "chat", result: { status: "retry", waitMs: 0, account: error.account } };
     if (error instanceof Transient) {
       const { code, message, waitMs } = error;
       return { scope: "chat", result: { status: "retry", waitMs, error: { code, message } } };

@@ -11,6 +11,8 @@ import type {
   SignalKeyStore,
   WASocket,
 } from "@whiskeysockets/baileys";
+import type { AccountBook } from "../accounts/account_book.ts";
+import { askAccounts } from "../accounts/ask_accounts.ts";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { withTimer } from "../codec/disappearing.ts";
 import { GroupDirectory } from "../codec/group_directory.ts";
@@ -24,7 +26,7 @@ import type { Transmit } from "./lane.ts";
 import type { Timers } from "./timers.ts";
 import { backoffOf } from "./cooldown.ts";
 import type { Cooldown } from "./cooldown.ts";
-import { Transient, Undeliverable } from "./errors.ts";
+import { OtherName, Transient, Undeliverable } from "./errors.ts";
 import { passingQuery } from "./verdicts.ts";
 
 /** Group messages whose number of recipients is remembered until their first receipt. */
@@ -45,6 +47,7 @@ type Options = {
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
   control: ConnectionControl;
+  accounts: AccountBook;
   queries: Cooldown;
   timers: Timers;
 };
@@ -86,8 +89,8 @@ export class Relay {
   /**
    * Prepares one message for WhatsApp and passes it to `transmit`. Resolves then, not when it was acknowledged.
    * @throws Undeliverable if the number has no WhatsApp account, since WhatsApp drops such a message silently, or if
-   *   the business is not in the group. Transient if WhatsApp refused a query for now or did not answer it. Any other
-   *   error says nothing about the message.
+   *   the business is not in the group. Transient if WhatsApp refused a query for now or did not answer it. OtherName
+   *   if the account has another JID. Any other error says nothing about the message.
    */
   async send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     const { queries, control } = this.#options;
@@ -243,17 +246,24 @@ export class Relay {
     const { user } = jidDecode(chat) ?? {};
     if (user === undefined) return false;
     const known = this.devices.get(user) !== undefined || (await this.#lidOf(user)) !== undefined;
-    return known || this.#isOnWhatsApp(user);
+    if (known) return true;
+    const account = await this.#accountOf(user);
+    if (account === null) return false;
+    this.#options.accounts.respelled(chat, account);
+    const name = this.#options.accounts.chatOf(chat);
+    if (name !== chat) throw new OtherName(name);
+    return true;
   }
 
   async #lidOf(user: string): Promise<string | undefined> {
     return (await this.#options.keys.get("lid-mapping", [user]))[user];
   }
 
-  async #isOnWhatsApp(user: string): Promise<boolean> {
-    const found = await answered(this.#options.socket().onWhatsApp(user));
+  /** The JID of a number's account; null if it has none. */
+  async #accountOf(user: string): Promise<string | null> {
+    const found = await answered(askAccounts(this.#options.socket(), [user]));
     if (found === undefined) throw new NoAnswer();
-    return found.some(({ exists }) => exists);
+    return found.get(user) ?? null;
   }
 
   /**
@@ -264,7 +274,7 @@ export class Relay {
   async #assertDevices(chat: string): Promise<void> {
     if ((await answered(this.#options.socket().getUSyncDevices([chat], true, false))).length > 0) return;
     const { user } = jidDecode(chat) ?? {};
-    if (isPnUser(chat) && user !== undefined && !(await this.#isOnWhatsApp(user))) throw noAccount();
+    if (isPnUser(chat) && user !== undefined && (await this.#accountOf(user)) === null) throw noAccount();
     throw new NoAnswer();
   }
 }

@@ -19,9 +19,14 @@ export type FinalResult =
 
 /**
  * `waitMs`: the earliest time to try again. Without it the caller backs off on its own. `error`: WhatsApp's temporary
- * refusal.
+ * refusal. `account`: the JID of the recipient's account, to which the message has to be addressed.
  */
-export type RetryResult = { status: "retry"; waitMs?: number; error?: { code: string; message: string } };
+export type RetryResult = {
+  status: "retry";
+  waitMs?: number;
+  error?: { code: string; message: string };
+  account?: string;
+};
 
 export type PacedResult = { status: "paced" } & PacingDelay;
 

@@ -6,6 +6,7 @@ import type { Logger } from "../../../lib/runtime/log.ts";
 import { limitsOf } from "../../../lib/contracts/shard/pacing.ts";
 import type { PacingLimits, PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
 import type { BatchMessage } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountBook } from "../accounts/account_book.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
 import { chatOf } from "../codec/jid.ts";
 import { isNonDeterministic, outgoingMessage } from "../codec/outgoing.ts";
@@ -19,7 +20,7 @@ import { Lane } from "./lane.ts";
 import type { LaneOptions, Outgoing, Refusal, RelayMessage } from "./lane.ts";
 import type { Ledger } from "./ledger.ts";
 import type { LoopScheduler } from "./loop_scheduler.ts";
-import type { LaneResult, PacedResult, SendResult } from "./result.ts";
+import type { LaneResult, PacedResult, RetryResult, SendResult } from "./result.ts";
 
 /** The time for one batch. Less than the 15 s for which its caller waits. */
 const batchDeadlineMs = 12_000;
@@ -63,9 +64,12 @@ export type SenderOptions = {
   /** The business's own account. */
   own: () => Own;
   /** The current connection. */
-  connection: () => { isAcquainted(chat: string): Promise<boolean> } | undefined;
+  connection: () => { isAcquainted(chat: string): Promise<boolean>; accounts: Pick<AccountBook, "chatOf"> } | undefined;
   onOverdue: () => void;
 };
+
+/** `to`: the name that the caller used for the chat. */
+type Addressed = Outgoing & { to: string };
 
 /** Sends the messages of one session: paces them, then passes them to the lane. */
 export class Sender {
@@ -138,16 +142,27 @@ export class Sender {
     return this.#lane.drained();
   }
 
-  /** Sends a batch in order; resolves with a result for each message, in that order. */
-  async send(messages: readonly BatchMessage[], settings: PacingSettings | null | undefined): Promise<SendResult[]> {
+  /**
+   * Sends a batch in order; resolves with a result for each message, in that order. A caller that follows accounts
+   * learns the account of a message that was addressed to another of its names, and addresses the message again.
+   */
+  async send(
+    messages: readonly BatchMessage[],
+    settings: PacingSettings | null | undefined,
+    followsAccounts: boolean,
+  ): Promise<SendResult[]> {
     const outgoing = messages.map((message) => ({ ...this.#outgoing(message), bulk: message.bulk ?? false }));
-    const paced = await this.#pace(outgoing, this.#limitsOf(settings));
-    const admitted = outgoing.filter(({ waMessageId }) => !paced.has(waMessageId));
+    const renamed = followsAccounts ? this.#renamed(outgoing) : new Map<string, RetryResult>();
+    const addressed = outgoing.filter(({ waMessageId }) => !renamed.has(waMessageId));
+    const paced = await this.#pace(addressed, this.#limitsOf(settings));
+    const admitted = addressed.filter(({ waMessageId }) => !paced.has(waMessageId));
     const undecided = Promise.withResolvers<LaneResult>();
     const timer = setTimeout(() => undecided.resolve({ status: "retry" }), batchDeadlineMs);
     try {
       const results = (await this.#lane.send(admitted, undecided.promise)).values();
-      return outgoing.map(({ waMessageId }) => paced.get(waMessageId) ?? results.next().value!);
+      return outgoing.map(
+        ({ waMessageId }) => renamed.get(waMessageId) ?? paced.get(waMessageId) ?? results.next().value!,
+      );
     } finally {
       clearTimeout(timer);
     }
@@ -196,6 +211,18 @@ export class Sender {
     return limitsOf(settings, this.#options.paced, this.#options.platformPacing?.());
   }
 
+  /** The messages to another name of their account, and those behind them in the same chat. */
+  #renamed(messages: readonly Addressed[]): Map<string, RetryResult> {
+    const results = new Map<string, RetryResult>();
+    const accounts = new Set<string>();
+    for (const { waMessageId, chat, to } of messages) {
+      if ((chat === to && !accounts.has(chat)) || this.#lane.has(waMessageId)) continue;
+      accounts.add(chat);
+      results.set(waMessageId, { status: "retry", account: chat });
+    }
+    return results;
+  }
+
   /** The messages that must wait, each with its delay. A message that waits holds everything behind it in its chat. */
   async #pace(
     messages: readonly (Outgoing & { bulk: boolean })[],
@@ -230,13 +257,15 @@ export class Sender {
     return results;
   }
 
-  #outgoing(content: BatchMessage): Outgoing {
-    const { wa_message_id: waMessageId, to } = content;
-    const { businessId, ledger, own } = this.#options;
-    const chat = chatOf(to);
+  #outgoing(content: BatchMessage): Addressed {
+    const { wa_message_id: waMessageId } = content;
+    const { businessId, ledger, own, connection } = this.#options;
+    const to = chatOf(content.to);
+    const chat = connection()?.accounts.chatOf(to) ?? to;
     const earlier = isNonDeterministic(content) ? ledger.body(businessId, waMessageId) : undefined;
     return {
       waMessageId,
+      to,
       chat,
       message: earlier ? proto.Message.decode(earlier) : outgoingMessage(content, chat, own()),
     };

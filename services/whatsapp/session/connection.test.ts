@@ -42,6 +42,7 @@ describe("a connection", () => {
       acknowledged: () => {},
       restricted: () => {},
       received: () => Promise.resolve(),
+      identified: () => Promise.resolve(),
       receipt: () => Promise.resolve(),
       unavailable: () => Promise.resolve(),
       quarantined: () => Promise.resolve(),

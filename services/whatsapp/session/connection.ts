@@ -1,6 +1,9 @@
 import { jidNormalizedUser, makeWASocket, proto } from "@whiskeysockets/baileys";
 import type { BinaryNode, ConnectionState, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
+import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
+import { AccountBook } from "../accounts/account_book.ts";
+import { MemberLookup } from "../accounts/member_lookup.ts";
 import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
@@ -56,6 +59,8 @@ export class Connection {
   readonly #codes: PairingCodes;
   readonly passkey: PasskeyExchange;
   readonly #intake: Intake;
+  /** The names of accounts. */
+  readonly accounts: AccountBook;
   readonly #relay: Relay;
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #over = false;
@@ -87,7 +92,12 @@ export class Connection {
       control,
       suspendCodes: () => this.#codes.suspend(),
     });
-    this.#intake = new Intake({ ...options, me, control, recipientsOf: (id) => this.#relay.recipientsOf(id) });
+    this.accounts = new AccountBook({ auth: options.auth, onLearned: (names) => this.#identified(names) });
+    const { accounts } = this;
+    const members = new MemberLookup({ socket, groupOf: (group) => this.#relay.groups.of(group) });
+    const onUnknownMember = (group: string, lid: string) => control.unlessOver(() => members.find(group, lid));
+    const recipientsOf = (id: string) => this.#relay.recipientsOf(id);
+    this.#intake = new Intake({ ...options, me, control, accounts, onUnknownMember, recipientsOf });
     this.#relay = new Relay({
       keys: options.auth.keys,
       queries: options.cooldowns.queries,
@@ -95,8 +105,9 @@ export class Connection {
       socket,
       me,
       control,
+      accounts,
     });
-    this.#socket = makeWASocket(socketConfig(options, { intake: this.#intake, relay: this.#relay, control }));
+    this.#socket = makeWASocket(socketConfig(options, { intake: this.#intake, relay: this.#relay, control, accounts }));
     // makeWASocket creates it synchronously, and it lives as long as the socket.
     this.#raw = (this.#socket.ws as unknown as { socket: RawSocket }).socket;
     const send = this.#raw.send.bind(this.#raw);
@@ -130,7 +141,7 @@ export class Connection {
 
   /** For queries to WhatsApp other than messages. */
   get openSocket(): OpenSocket {
-    return { socket: this.#socket, groupOf: (group) => this.#relay.groups.of(group) };
+    return { socket: this.#socket, accounts: this.accounts, groupOf: (group) => this.#relay.groups.of(group) };
   }
 
   /** Notifies WhatsApp that this device is logged out. Reports no end. */
@@ -190,6 +201,10 @@ export class Connection {
   async #offered(stanza: BinaryNode): Promise<void> {
     this.#codes.acknowledgeOffer(stanza);
     if (!(await this.passkey.resume())) this.#unlessOver(() => this.#codes.offered(stanza));
+  }
+
+  #identified(names: AccountName[]): void {
+    this.#events.identified(names).catch((error: unknown) => this.#failVolume(error));
   }
 
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {

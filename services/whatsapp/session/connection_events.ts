@@ -50,6 +50,7 @@ export function connectionEvents({ businessId, journal, metrics, garble, dispatc
       metrics.received();
     },
     receipt: (receipt) => journal.append("receipts", businessId, receipt),
+    identified: (names) => journal.append("identities", businessId, { names }),
     unavailable: async (message) => {
       await journal.append("inbound", businessId, message);
       metrics.unavailable();

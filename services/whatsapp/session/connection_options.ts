@@ -1,5 +1,5 @@
 import type { Logger } from "../../../lib/runtime/log.ts";
-import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountName, InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import type { Kept } from "../receiving/kept.ts";
 import type { Attempts } from "../receiving/attempts.ts";
@@ -36,6 +36,8 @@ export type ConnectionEvents = {
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
+  /** Names of accounts were learned. */
+  identified(names: AccountName[]): Promise<void>;
   /** A message without content. Resolves once it is durable. */
   unavailable(message: InboundData): Promise<void>;
   /** Content was quarantined: the process died while decoding it. `message`: its envelope, if it belongs to a chat. */

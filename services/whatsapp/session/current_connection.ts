@@ -1,5 +1,6 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
+import { announceKnown } from "../accounts/announce_known.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import { keptFor } from "../receiving/kept.ts";
 import { History } from "../receiving/history.ts";
@@ -75,6 +76,14 @@ export class CurrentConnection {
     this.#options.login.revoke();
   }
 
+  #announceNames({ accounts }: Connection): void {
+    const { login, journal, businessId, logger } = this.#options;
+    if (login.store === undefined) return;
+    announceKnown(login.store, accounts, (names) => journal.append("identities", businessId, { names })).catch(
+      (error: unknown) => logger.warn({ error: messageOf(error) }, "the known names of accounts were not announced"),
+    );
+  }
+
   #create(auth: AuthState, placeholders: Placeholders, pairing: Pairing | undefined): Connection {
     const { kept, unavailableAfterMs, passkeyTimes } = this.#options;
     const { businessId, url, ledger, attempts, deafness, journal, metrics, login, logger, waVersion } = this.#options;
@@ -111,7 +120,9 @@ export class CurrentConnection {
         onOpened: () => {
           login.refresh(auth);
           this.#options.dispatch({ is: "opened" });
-          if (this.#connection !== undefined) this.#options.onOpened(this.#connection);
+          if (this.#connection === undefined) return;
+          this.#options.onOpened(this.#connection);
+          this.#announceNames(this.#connection);
         },
         onEnded: () => {
           if (version !== waVersion?.()) this.#options.onOutdated();

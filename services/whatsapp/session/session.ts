@@ -113,11 +113,15 @@ export class Session {
    * @throws AppError "conflict" if no phone is linked, "unavailable" if the session is not open, "rate_limited" if its
    *   lane is full.
    */
-  async send(messages: readonly BatchMessage[], settings?: PacingSettings | null): Promise<SendResult[]> {
+  async send(
+    messages: readonly BatchMessage[],
+    settings?: PacingSettings | null,
+    followsAccounts = false,
+  ): Promise<SendResult[]> {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
     this.#assertPaired();
     await this.#openWaiters.untilOpen();
-    return this.#sender.send(messages, settings);
+    return this.#sender.send(messages, settings, followsAccounts);
   }
 
   /**

@@ -14,6 +14,8 @@ import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {
+  /** New mappings between numbers and LIDs are about to be stored. */
+  onMapped: (entries: SignalDataSet["lid-mapping"]) => void;
   /** The store itself, beneath Baileys' transactions. */
   keys: SignalKeyStore;
   /**
@@ -69,7 +71,10 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       get: (type, ids) =>
         ratchets.has(type) && !receiving.getStore() ? options.keys.get(type, ids) : transactional.get(type, ids),
       set: async (data) => {
-        if (data["lid-mapping"] !== undefined) storedNames.flushAll();
+        if (data["lid-mapping"] !== undefined) {
+          storedNames.flushAll();
+          options.onMapped(data["lid-mapping"]);
+        }
         if (receiving.getStore()) return transactional.set(data);
         const [ratchet, other] = split(data);
         if (ratchet !== undefined) await options.keys.set(ratchet);

@@ -1,6 +1,7 @@
 import { Browsers, proto } from "@whiskeysockets/baileys";
 import type { makeWASocket } from "@whiskeysockets/baileys";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
+import type { AccountBook } from "../accounts/account_book.ts";
 import type { Intake } from "../receiving/intake.ts";
 import type { Relay } from "../sending/relay.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -13,12 +14,12 @@ export const keepAliveMs = 25_000;
 export const browser = Browsers.macOS("Chrome");
 const minuteMs = 60_000;
 
-type Parts = { intake: Intake; relay: Relay; control: ConnectionControl };
+type Parts = { intake: Intake; relay: Relay; control: ConnectionControl; accounts: AccountBook };
 
 /** Baileys' settings for one connection. */
 export function socketConfig(
   { url, auth, logger, sentMessage, version, events }: ConnectionOptions,
-  { intake, relay, control }: Parts,
+  { intake, relay, control, accounts }: Parts,
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
@@ -53,6 +54,7 @@ export function socketConfig(
     callOfferCache: new TtlCache(100, 5 * minuteMs),
     placeholderResendCache: new TtlCache(100, 60 * minuteMs),
     makeSignalRepository: durableRepository({
+      onMapped: (entries) => accounts.mapped(entries),
       keys: auth.keys,
       begin: (ciphertext) => intake.begin(ciphertext),
       onQuarantined: (ciphertext) => intake.quarantined(ciphertext),

@@ -111,9 +111,14 @@ export class ShardUnderTest {
     await this.reaches(business, "open");
   }
 
-  async send(business: string, messages: BatchMessage[], pacing?: PacingSettings): Promise<SendResult[]> {
-    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, { messages, pacing }))
-      .results;
+  async send(
+    business: string,
+    messages: BatchMessage[],
+    pacing?: PacingSettings,
+    followsAccounts?: boolean,
+  ): Promise<SendResult[]> {
+    const body = { messages, pacing, follows_accounts: followsAccounts };
+    return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, body)).results;
   }
 
   async readJournal<S extends JournalStream>(

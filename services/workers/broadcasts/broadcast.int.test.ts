@@ -26,6 +26,7 @@ describe("recipients", () => {
       recipients: 120,
       pending: 0,
       opted_out: 0,
+      duplicate: 0,
       messages: { sent: 120 },
     });
     const [first] = await listRecipients(scope(), id, { after: 0, limit: 1 });

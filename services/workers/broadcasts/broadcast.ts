@@ -118,7 +118,7 @@ async function release(deps: Deps, scope: BusinessScope, state: BroadcastState, 
   });
   if (result === null) return "more";
   if (result.released > 0) await wakeSends(deps, state);
-  counts.released += result.released + result.optedOut + result.failed.length;
+  counts.released += result.released + result.skipped + result.failed.length;
   return "more";
 }
 

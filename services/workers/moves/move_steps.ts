@@ -76,7 +76,7 @@ async function stop({ deps, move, order, source }: StepContext): Promise<void> {
 
 /** Ends the wait of postponed runs. The shard itself wakes the others. */
 async function fetchJournal({ producer }: Deps, shard: number): Promise<void> {
-  const wake = (["inbound", "receipts", "session_events"] as const).map((job) =>
+  const wake = (["inbound", "receipts", "session_events", "identities"] as const).map((job) =>
     producer.wake(job, { shard }, { expedite: true }),
   );
   await Promise.allSettled(wake);

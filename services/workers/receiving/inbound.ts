@@ -7,13 +7,22 @@ import {
   insertInbound,
   lockInbound,
   assignInboundIds,
+  learnNames,
   releaseOnInbound,
 } from "../../../lib/db/index.ts";
-import type { IdentifiedMessage, InboundMessage, NewFetch, PlatformScope, StateChange } from "../../../lib/db/index.ts";
+import type {
+  ChatName,
+  IdentifiedMessage,
+  InboundMessage,
+  NewFetch,
+  PlatformScope,
+  StateChange,
+} from "../../../lib/db/index.ts";
 import { emit } from "../../../lib/events/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
+import { wakeMerges } from "./identities.ts";
 import { drainJournal } from "./journal.ts";
 import type { WriteEntries } from "./journal.ts";
 import { messageArrived, messageCompleted } from "../events/domain_events.ts";
@@ -29,9 +38,11 @@ export function inbound(deps: Deps): Handler<"inbound"> {
 export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
   const scope = forPlatform(deps.db);
   return async (entries, shard) => {
-    const { emitted, fetches, outboxes } = await atomically(scope, async (together) => {
+    const { emitted, fetches, outboxes, businesses } = await atomically(scope, async (together) => {
       // Serialises writers per shard: if the lease expires mid-batch, the next holder must see these rows.
       await lockInbound(together, shard);
+      // Before the messages: one that came under two names is found to be the same.
+      const businesses = await learnNames(together, entries.flatMap(namesIn));
       const { fresh, completing } = await assignInboundIds(together, entries.map(inboundMessage));
       const { messages, forged } = await resolveReferences(together, fresh);
       if (forged.length > 0) deps.metrics.forgedChanges(forged.length);
@@ -47,11 +58,12 @@ export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
         ...stored.map((message) => messageArrived(message.id, message)),
         ...completed.map((message) => messageCompleted(message.id, message)),
       ]);
-      return { emitted, fetches, outboxes };
+      return { emitted, fetches, outboxes, businesses };
     });
     // Best effort: the sweep retries lost wake-ups.
     await Promise.allSettled([
       deps.publishEvents(emitted),
+      wakeMerges(deps, businesses),
       ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
       ...outboxes.map(({ business_id, of_broadcasts }) =>
         deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
@@ -77,6 +89,10 @@ function stateChangeOf({ business_id, content, from_me, sender, at }: Identified
 function fetchOf(message_id: string, { business_id, content }: InboundMessage): NewFetch[] {
   if (!content || !("media" in content) || content.media.pointer === undefined) return [];
   return [{ message_id, business_id, kind: content.type, pointer: content.media.pointer }];
+}
+
+function namesIn({ business_id, data }: JournalEntry<"inbound">): ChatName[] {
+  return (data.names ?? []).map((name) => ({ business_id, ...name }));
 }
 
 function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {

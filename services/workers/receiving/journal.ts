@@ -11,7 +11,7 @@ import { foreignBusinesses } from "./foreign_businesses.ts";
 /** Writes entries to Postgres, all or none. Idempotent. */
 export type WriteEntries<S extends JournalStream> = (entries: JournalEntry<S>[], shard: number) => Promise<void>;
 
-type ShardJob = Extract<JobName, "inbound" | "receipts" | "session_events">;
+type ShardJob = Extract<JobName, "inbound" | "receipts" | "session_events" | "identities">;
 type Counts = { written: number; quarantined: number };
 
 const heldMs = 500;

@@ -6,6 +6,7 @@ import type { QuarantinedEntry } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { foreignBusinesses } from "./foreign_businesses.ts";
+import { identitiesWriter } from "./identities.ts";
 import { inboundWriter } from "./inbound.ts";
 import { isRefusal } from "./journal.ts";
 import type { WriteEntries } from "./journal.ts";
@@ -28,6 +29,7 @@ export function replayQuarantine(deps: Deps): Handler<"replay_quarantine"> {
     inbound: inboundWriter(deps),
     receipts: receiptsWriter(deps),
     events: sessionEventsWriter(deps),
+    identities: identitiesWriter(deps),
   };
   return async ({ signal, stopping }) => {
     const counts = { replayed: 0, refused: 0 };

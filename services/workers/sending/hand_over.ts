@@ -78,7 +78,7 @@ async function bisect(
 function chatsHeld(messages: PendingMessage[], outcomes: HandedOver[]): string[] {
   const waiting = new Set(
     outcomes
-      .filter(({ status }) => status === "retry" || status === "paced" || status === "held")
+      .filter(({ status }) => status === "retry" || status === "paced" || status === "held" || status === "renamed")
       .map((outcome) => outcome.id),
   );
   return messages.filter((message) => waiting.has(message.id)).map((message) => message.chat);

@@ -9,8 +9,11 @@ import { takeTurn } from "../turn.ts";
 import type { Step, TurnOptions } from "../turn.ts";
 import { recordStatusChanges } from "../events/record_changes.ts";
 import type { Written } from "../events/record_changes.ts";
+import { checkOptOuts } from "./check_opt_outs.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
+import { isRecorded } from "./outcome.ts";
+import { readdress } from "./readdress.ts";
 import { announceLimit } from "./limits.ts";
 import type { ShardSlots } from "./shard_slots.ts";
 
@@ -84,6 +87,8 @@ export async function drainOutbox(
     let nextAttempt = Number.POSITIVE_INFINITY;
 
     return turn.repeat(async (): Promise<Step> => {
+      const unchecked = outbox.ofBroadcasts ? await checkOptOuts(deps, scope, business) : undefined;
+      if (unchecked) return unchecked;
       const messages = await write((inside) => claim(inside, outbox));
       if (messages.length === 0) {
         const inMs = Math.max(0, nextAttempt - sharedNow());
@@ -99,8 +104,10 @@ export async function drainOutbox(
         return { inMs: backoff({ attempt: turn.attempt(), ...noSlotDelay }), reason: "the shard has no free slot" };
       }
       const handedOver = [...files.outcomes, ...atShard];
-      const outcomes = handedOver.filter((outcome) => outcome.status !== "held");
+      const outcomes = handedOver.filter(isRecorded);
+      const renamed = handedOver.filter((outcome) => outcome.status === "renamed");
       await write((inside) => record(inside, outcomes, messages));
+      if (renamed.length > 0) await readdress(deps, scope, renamed);
       await requestUploads(deps, business.id, files.awaited);
       count(deps, counts, outcomes);
       await announceLimit(deps, scope, handedOver);

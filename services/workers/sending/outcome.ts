@@ -10,8 +10,17 @@ const pacedMs = 1_000;
 
 /** The account may send nothing before `until`. Nothing is recorded: the message stays due. */
 export type Held = { id: string; status: "held"; until: Date };
+/**
+ * The recipient's account has another JID: the message is to be written under that chat. Nothing is recorded: it stays
+ * due.
+ */
+export type Renamed = { id: string; status: "renamed"; alias: string; chat: string };
 type Undecided = Extract<SendOutcome, { status: "retry" }>;
-export type HandedOver = SendOutcome | Held;
+export type HandedOver = SendOutcome | Held | Renamed;
+
+/** An outcome that is recorded in the message's row. */
+export const isRecorded = (outcome: HandedOver): outcome is SendOutcome =>
+  outcome.status !== "held" && outcome.status !== "renamed";
 
 /** The outcome to record for a shard's result. */
 export function outcomeOf(message: PendingMessage, result: SendResult, now: Date): HandedOver {
@@ -31,6 +40,7 @@ export function outcomeOf(message: PendingMessage, result: SendResult, now: Date
         now,
       );
     case "retry":
+      if (result.account) return { id: message.id, status: "renamed", alias: message.chat, chat: result.account };
       return atLeast(
         result.wait_ms ?? 0,
         undecided(

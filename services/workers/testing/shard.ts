@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { bearer } from "../../../lib/runtime/http.ts";
+import { numbersRequest } from "../../../lib/contracts/shard/chats.ts";
 import { batchRequest, journalAck } from "../../../lib/contracts/shard/schemas.ts";
 import { shardToken as tokenOf } from "../../../lib/contracts/shard/secrets.ts";
 import type { BatchMessage, JournalStream, PacingSettings, SendResult } from "../../../lib/contracts/shard/index.ts";
@@ -32,7 +33,14 @@ export function startTestShard() {
     /** Called before a batch is handled: a Response refuses it. */
     refuse: (_batch: Batch): Response | undefined => undefined,
     /** WhatsApp's decision about a message; undefined: sent. */
-    decide: (_message: Handed): Pick<SendResult, "status" | "error" | "wait_ms" | "holds"> | undefined => undefined,
+    decide: (_message: Handed): Pick<SendResult, "status" | "error" | "wait_ms" | "holds" | "account"> | undefined =>
+      undefined,
+    /** The JID of a number's account, as WhatsApp spells it. */
+    accountOf: (number: string): string => `${number}@s.whatsapp.net`,
+    /** Numbers that were checked. */
+    checked: [] as string[],
+    /** Called before numbers are checked: a Response refuses it. */
+    refuseNumbers: (): Response | undefined => undefined,
     /** Awaited after a batch was handled, before it is answered. */
     beforeAnswer: async (_batch: Batch): Promise<Response | undefined> => undefined,
     /** Appends to the journal without validation. */
@@ -69,6 +77,13 @@ export function startTestShard() {
 
   const app = new Hono();
   app.use("*", (c, next) => bearer(tokenOf(shardToken, Number(c.req.header("x-shard"))))(c, next));
+  app.post("/sessions/:id/numbers", async (c) => {
+    const refused = shard.refuseNumbers();
+    if (refused) return refused;
+    const { numbers } = numbersRequest.parse(await c.req.json());
+    shard.checked.push(...numbers);
+    return c.json({ data: numbers.map((number) => ({ number, on_whatsapp: true, jid: shard.accountOf(number) })) });
+  });
   app.post("/sessions/:id/messages", async (c) => {
     const batch = { business_id: c.req.param("id"), ...batchRequest.parse(await c.req.json()) };
     batches.push(batch);

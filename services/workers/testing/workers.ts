@@ -22,7 +22,12 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { createRouterOver } from "../../../lib/routing/index.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
-import { createShardClient, createShardMedia, createShardMoves } from "../../../lib/contracts/shard/index.ts";
+import {
+  createShardChats,
+  createShardClient,
+  createShardMedia,
+  createShardMoves,
+} from "../../../lib/contracts/shard/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import { createTestQueues } from "../../../lib/testing/queues.ts";
 import { testRedisUrl } from "../../../lib/testing/servers.ts";
@@ -62,6 +67,7 @@ export async function createTestWorkers() {
     metrics: createWorkMetrics(metrics),
     leaseTimes: { ttlMs: 2_000, renewMs: 100 },
     shardMedia: createShardMedia({ token: shardToken, timeoutMs: 5_000 }),
+    shardChats: createShardChats({ token: shardToken, timeoutMs: 5_000 }),
     media: null,
     retention: {
       media: { orphanDays: 7, usedDays: null },

@@ -1,12 +1,18 @@
-import { forPlatform, listDueBroadcasts, listDueWebhooks, listPendingBusinesses } from "../../../lib/db/index.ts";
+import {
+  forPlatform,
+  listDueBroadcasts,
+  listDueWebhooks,
+  listPendingBusinesses,
+  listUnmerged,
+} from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 
 const pageSize = 500;
 
 /**
- * Wakes every outbox with due messages, every webhook with due deliveries and every due broadcast. Deduplication drops
- * most of these wake-ups. They matter after Redis was lost, after a lost wake-up, and when a retry comes due.
+ * Wakes every outbox with due messages, every webhook with due deliveries, every due broadcast, and every
+ * business whose chats have to be merged. Deduplication drops most wake-ups. They matter after Redis was lost, after a lost wake-up, and when a retry comes due.
  */
 export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<"sweep"> {
   const scope = forPlatform(db);
@@ -31,7 +37,12 @@ export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<
       (broadcast_id) => producer.wake("broadcast", { broadcast_id }),
       signal,
     );
-    return { counts: { woken, endpoints, broadcasters, broadcasts } };
+    const merges = await wakeEach(
+      (after) => listUnmerged(scope, { after, limit: pageSize }),
+      (business_id) => producer.wake("merge_chats", { business_id }),
+      signal,
+    );
+    return { counts: { woken, endpoints, broadcasters, broadcasts, merges } };
   };
 }
 

@@ -96,6 +96,7 @@ const progress = z
     recipients: z.int(),
     pending: z.int().openapi({ description: "Recipients without a message: not sent yet, or cancelled." }),
     opted_out: z.int(),
+    duplicate: z.int().openapi({ description: "Recipients whose account is a recipient under another name too." }),
     queued: z.int(),
     sent: z.int(),
     delivered: z.int(),
@@ -129,7 +130,7 @@ export const recipientQuery = z.object({ cursor: numberCursor, limit: pageLimit 
 export const recipientSchema = z
   .object({
     chat: z.string(),
-    status: z.enum(["pending", "opted_out", "queued", "sent", "delivered", "read", "played", "failed"]),
+    status: z.enum(["pending", "opted_out", "duplicate", "queued", "sent", "delivered", "read", "played", "failed"]),
     message_id: z.string().nullable(),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     sent_at: timestamp.nullable(),

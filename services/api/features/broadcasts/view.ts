@@ -22,17 +22,17 @@ export function broadcastView(broadcast: Broadcast): z.infer<typeof broadcastSch
 
 export function broadcastDetailView(
   broadcast: Broadcast,
-  { recipients, pending, opted_out, messages }: BroadcastProgress,
+  { recipients, pending, opted_out, duplicate, messages }: BroadcastProgress,
 ): z.infer<typeof broadcastDetail> {
   const { queued = 0, sent = 0, delivered = 0, read = 0, played = 0, failed = 0 } = messages;
   return {
     ...broadcastView(broadcast),
-    progress: { recipients, pending, opted_out, queued, sent, delivered, read: read + played, failed },
+    progress: { recipients, pending, opted_out, duplicate, queued, sent, delivered, read: read + played, failed },
   };
 }
 
 export function recipientView(result: RecipientResult): z.infer<typeof recipientSchema> {
-  const status = result.message_status ?? (result.status === "opted_out" ? "opted_out" : "pending");
+  const status = result.message_status ?? (result.status === "released" ? "pending" : result.status);
   return {
     chat: result.chat,
     status,

@@ -1,5 +1,5 @@
 import { AppError } from "../../../../lib/core/errors.ts";
-import { getMessage, useMedia } from "../../../../lib/db/index.ts";
+import { getMessage, resolveChat, useMedia } from "../../../../lib/db/index.ts";
 import type { BusinessScope, Message } from "../../../../lib/db/index.ts";
 import { unfitFor } from "../../../../lib/media/index.ts";
 import type { Attachment, OutboundContent, Quote, Reference } from "../../../../lib/messages/index.ts";
@@ -14,16 +14,21 @@ export async function resolveContent(
   chat: string,
   content: RequestedContent,
 ): Promise<OutboundContent> {
+  const account = isReferring(content) ? await resolveChat(scope, chat) : chat;
   if ("target" in content) {
-    const target = await messageInChat(scope, chat, content.target, "target");
+    const target = await messageInChat(scope, account, content.target, "target");
     assertAllowed(target, content.type);
     return { ...content, target: referenceTo(target) };
   }
   const { reply_to, ...rest } =
     "media" in content ? { ...content, media: await attachmentOf(scope, content) } : content;
   if (reply_to === undefined) return rest;
-  return { ...rest, reply_to: quoteOf(await messageInChat(scope, chat, reply_to, "reply_to")) };
+  return { ...rest, reply_to: quoteOf(await messageInChat(scope, account, reply_to, "reply_to")) };
 }
+
+/** True if the content refers to another message of the chat. */
+const isReferring = (content: RequestedContent): boolean =>
+  "target" in content || ("reply_to" in content && content.reply_to !== undefined);
 
 /** Loads the file and marks it as used. Throws if it does not exist or WhatsApp would not display it as this type. */
 async function attachmentOf(
@@ -53,7 +58,8 @@ async function attachmentOf(
 
 async function messageInChat(scope: BusinessScope, chat: string, id: string, field: string): Promise<Message> {
   const message = await getMessage(scope, id);
-  if (message?.chat === chat) return message;
+  if (message !== undefined && (message.chat === chat || (await resolveChat(scope, message.chat)) === chat))
+    return message;
   throw refusal(field, "There is no such message in this chat. Check the id and `to`.");
 }
 

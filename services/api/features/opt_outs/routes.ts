@@ -22,7 +22,9 @@ export function optOutRoutes({ db }: ApiDependencies): OpenAPIHono<Authenticated
       path: "/businesses/{business_id}/opt_outs",
       tags,
       summary: "Create an opt-out",
-      description: "Excludes a chat from every broadcast, including running ones. Other messages still reach it.",
+      description:
+        "Excludes a chat from every broadcast, including running ones. Other messages still reach it. Any name of " +
+        "the account works: its phone number, another spelling of it, or its LID.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams,

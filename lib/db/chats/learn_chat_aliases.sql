@@ -1,0 +1,46 @@
+-- Records other names of chats' accounts, in the order of the array of business_id, alias and chat. Returns the
+-- businesses whose chats have to be merged. Skips names that are known, and those of deleted businesses.
+--
+-- An alias leads to one chat, and a chat is no alias: a number that WhatsApp names as an account's own stops to be
+-- another spelling. When a person takes a new number, the LID leads to the new chat; messages under the former number
+-- stay there, because that number may become another person's. Opt-outs follow the person.
+create or replace function learn_chat_aliases(names jsonb) returns setof uuid
+  language plpgsql volatile
+as $$
+declare
+  item record;
+begin
+  for item in
+    select b.id as business_id, e.value ->> 'alias' as alias, e.value ->> 'chat' as chat
+    from jsonb_array_elements(names) with ordinality as e(value, n)
+    join businesses b on b.id = (e.value ->> 'business_id')::uuid and b.deleted_at is null
+    where e.value ->> 'alias' <> e.value ->> 'chat'
+      and not exists (
+        select from chat_aliases known
+        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat')
+    order by e.n
+  loop
+    delete from chat_aliases where business_id = item.business_id and alias = item.chat;
+
+    insert into opt_outs (business_id, chat, created_at, checked_at)
+    select o.business_id, item.chat, min(o.created_at), now() from opt_outs o
+    where o.business_id = item.business_id
+      and o.chat in (
+        item.alias,
+        (select former.chat from chat_aliases former
+         where former.business_id = item.business_id and former.alias = item.alias))
+    group by o.business_id
+    on conflict do nothing;
+    delete from opt_outs where business_id = item.business_id and chat = item.alias;
+
+    update opt_outs set checked_at = now()
+    where business_id = item.business_id and chat = item.chat and checked_at is null;
+
+    insert into chat_aliases (business_id, alias, chat) values (item.business_id, item.alias, item.chat)
+    on conflict (business_id, alias) do update
+      set chat = excluded.chat, learned_at = now(), rekeyed = 0, merged_at = null, settled = false;
+    update chat_aliases set chat = item.chat, learned_at = now(), merged_at = null, settled = false
+    where business_id = item.business_id and chat = item.alias;
+    return next item.business_id;
+  end loop;
+end $$;

@@ -1,0 +1,18 @@
+import { toJson } from "../client/json.ts";
+import { sql } from "../client/literal.ts";
+import type { Scope } from "../scope.ts";
+import type { ChatAlias } from "../schema.ts";
+
+export type ChatName = Pick<ChatAlias, "business_id" | "alias" | "chat">;
+
+/**
+ * Records other names of accounts (learn_chat_aliases.sql); returns the businesses whose chats have to be merged. From
+ * then on rows of these accounts are written under their chat alone.
+ */
+export async function learnNames(scope: Pick<Scope, "ask">, names: readonly ChatName[]): Promise<string[]> {
+  if (names.length === 0) return [];
+  const distinct = [...new Map(names.map((name) => [`${name.business_id} ${name.alias} ${name.chat}`, name])).values()];
+  const rows = await scope.ask<{ id: string }[]>(sql`
+    select distinct id from learn_chat_aliases(${toJson(distinct)}::jsonb) as id`);
+  return rows.map(({ id }) => id);
+}

@@ -1,0 +1,105 @@
+import { isLidUser, isPnUser, jidDecode } from "@whiskeysockets/baileys";
+import type { SignalDataSet } from "@whiskeysockets/baileys";
+import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
+import type { AuthState } from "../auth/auth_state.ts";
+import { preferPhone } from "../codec/jid.ts";
+
+/*
+ * An account has several names at WhatsApp: its phone number, other spellings of it, and its LID. The chat of an
+ * account is its phone number as WhatsApp itself writes it, or its LID as long as no number is known.
+ *
+ * Names are learned only from WhatsApp's server (attributes of stanzas, answers to queries, rosters of groups) and from
+ * the business's own phone. The content of a contact's message is never a source: anyone could claim the number of
+ * another. Baileys' `lid-mapping` store has the same sources: Baileys drops a mapping that another account sends.
+ */
+
+/** The type of the store's values that map a spelling of a number to the number of the account. */
+const spellings = "account-spelling";
+
+const phoneJid = (user: string) => `${user}@s.whatsapp.net`;
+const lidJid = (user: string) => `${user}@lid`;
+
+/** The names of accounts, for reading. */
+export type AccountNames = Pick<AccountBook, "chatOf" | "namesOf">;
+
+/** Knows no account by another name. */
+export const noAccountNames: AccountNames = { chatOf: (jid) => preferPhone(jid, undefined), namesOf: (jid) => [jid] };
+
+export type AccountBookOptions = {
+  auth: Pick<AuthState, "keys" | "lookUp">;
+  /** Called with names that were not known before. */
+  onLearned: (names: AccountName[]) => void;
+};
+
+/** The names of accounts, as one login knows them. Kept in its auth store, so that they survive restarts and moves. */
+export class AccountBook {
+  readonly #options: AccountBookOptions;
+
+  constructor(options: AccountBookOptions) {
+    this.#options = options;
+  }
+
+  /** The chat of the account that has this name. Groups are returned as they are. */
+  chatOf(jid: string): string {
+    const name = preferPhone(jid, undefined);
+    const { user } = jidDecode(name) ?? {};
+    if (user === undefined) return name;
+    const number = isLidUser(name) ? this.#numberOf(user) : isPnUser(name) ? this.#spelled(user) : undefined;
+    return number === undefined ? name : phoneJid(number);
+  }
+
+  /** The chat of the account and, if known, its LID. */
+  namesOf(jid: string): string[] {
+    const chat = this.chatOf(jid);
+    const { user } = jidDecode(chat) ?? {};
+    const lid = isPnUser(chat) && user !== undefined ? this.#options.auth.lookUp("lid-mapping", user) : undefined;
+    return typeof lid === "string" ? [chat, lidJid(lid)] : [chat];
+  }
+
+  /** The names that map to another chat, among those of one account. */
+  aliasesAmong(names: readonly (string | null | undefined)[]): AccountName[] {
+    return names.flatMap((name) => {
+      if (!name) return [];
+      const alias = preferPhone(name, undefined);
+      const chat = this.chatOf(alias);
+      return chat === alias ? [] : [{ alias, chat }];
+    });
+  }
+
+  /** New entries of Baileys' `lid-mapping` store are about to be written. */
+  mapped(entries: SignalDataSet["lid-mapping"]): void {
+    const names: AccountName[] = [];
+    const real: Record<string, null> = {};
+    for (const [key, number] of Object.entries(entries ?? {})) {
+      if (!key.endsWith("_reverse") || typeof number !== "string") continue;
+      names.push({ alias: lidJid(key.slice(0, -"_reverse".length)), chat: phoneJid(number) });
+      // A number that has an account of its own is no longer a spelling of another.
+      if (this.#spelled(number) !== undefined) real[number] = null;
+    }
+    if (Object.keys(real).length > 0) this.#set(real);
+    if (names.length > 0) this.#options.onLearned(names);
+  }
+
+  /** WhatsApp answered that the account of a number is spelled differently. */
+  respelled(asked: string, account: string): void {
+    const [from, to] = [jidDecode(asked)?.user, jidDecode(account)?.user];
+    if (from === undefined || to === undefined || from === to || this.#spelled(from) === to) return;
+    this.#set({ [from]: to, [to]: null });
+    this.#options.onLearned([{ alias: phoneJid(from), chat: phoneJid(to) }]);
+  }
+
+  #numberOf(lid: string): string | undefined {
+    const number = this.#options.auth.lookUp("lid-mapping", `${lid}_reverse`);
+    return typeof number === "string" ? number : undefined;
+  }
+
+  #spelled(number: string): string | undefined {
+    const account = this.#options.auth.lookUp(spellings, number);
+    return typeof account === "string" ? account : undefined;
+  }
+
+  #set(entries: Record<string, string | null>): void {
+    // Baileys has no such type; the store takes any.
+    void this.#options.auth.keys.set({ [spellings]: entries } as SignalDataSet);
+  }
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "bun:test";
+import {
+  addOptOut,
+  addRecipients,
+  broadcastProgress,
+  changeBroadcastStatus,
+  learnNames,
+} from "../../../lib/db/index.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { useBroadcastStage } from "../testing/broadcasts.ts";
+
+const stage = useBroadcastStage();
+const { chat, draft, reached, scope, serve, wake } = stage;
+
+const account = chat(1);
+const spelling = "15559999999@s.whatsapp.net";
+const lid = "777@lid";
+
+/** WhatsApp answers the account for its other spelling, and the shard sends to it alone. */
+const spell = () => {
+  const { shard } = stage.workers;
+  const accountOf = (jid: string) => (jid === spelling || jid === lid ? account : jid);
+  shard.accountOf = (number) => accountOf(`${number}@s.whatsapp.net`);
+  shard.decide = ({ to }) => (accountOf(to) === to ? undefined : { status: "retry", account: accountOf(to) });
+};
+const startWith = async (...recipients: string[]) => {
+  const id = await draft(0);
+  await addRecipients(
+    scope(),
+    id,
+    recipients.map((to) => ({ chat: to, fields: { name: to }, text_length: 20 })),
+  );
+  await changeBroadcastStatus(scope(), id, "start");
+  await wake(id);
+  return id;
+};
+const reachedChats = () => stage.workers.shard.deliveries.map((delivery) => delivery.chat);
+
+describe("a broadcast", () => {
+  test("reaches an account under two unknown spellings once", async () => {
+    spell();
+    await serve();
+    const id = await startWith(spelling, account, chat(2));
+    await reached(id, "completed");
+    expect(reachedChats().toSorted()).toEqual([account, chat(2)]);
+    expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, messages: { sent: 2, failed: 1 } });
+    const [failed] = (await stage.workers.rows(stage.business)).filter(({ status }) => status === "failed");
+    expect(failed).toMatchObject({ error_code: "duplicate_recipient", chat: account });
+  });
+
+  test("reaches an account under names that become known once", async () => {
+    spell();
+    const id = await draft(0);
+    const recipients = [lid, account, spelling].map((to) => ({ chat: to, fields: { name: to }, text_length: 20 }));
+    await addRecipients(scope(), id, recipients);
+    const { businessId: business_id } = scope();
+    await learnNames(scope(), [
+      { business_id, alias: lid, chat: account },
+      { business_id, alias: spelling, chat: account },
+    ]);
+    expect(await addRecipients(scope(), id, recipients)).toBe(0);
+    await changeBroadcastStatus(scope(), id, "start");
+    await wake(id);
+    await serve();
+    await reached(id, "completed");
+    expect(reachedChats()).toEqual([account]);
+    expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, duplicate: 2, messages: { sent: 1 } });
+  });
+
+  test.each([
+    ["the account", account, spelling],
+    ["another spelling", spelling, account],
+    ["the LID", lid, spelling],
+  ])("never reaches who opted out under %s", async (_, optedOut, recipient) => {
+    spell();
+    if (optedOut === lid) {
+      await learnNames(scope(), [{ business_id: scope().businessId, alias: lid, chat: account }]);
+    }
+    await addOptOut(scope(), optedOut);
+    await serve();
+    const id = await startWith(recipient, chat(2));
+    await reached(id, "completed");
+    expect(reachedChats()).toEqual([chat(2)]);
+  });
+
+  test("waits until WhatsApp says which accounts opted out", async () => {
+    spell();
+    let refusals = 0;
+    stage.workers.shard.refuseNumbers = () => {
+      refusals += 1;
+      if (refusals > 2) return undefined;
+      return Response.json(
+        { type: "urn:prosaas:problem:rate_limited", title: "", status: 429, detail: "throttled", request_id: "r" },
+        { status: 429, headers: { "retry-after": "1" } },
+      );
+    };
+    await addOptOut(scope(), spelling);
+    await serve();
+    const id = await startWith(account, chat(2));
+    await until(() => refusals >= 2, { what: "the refusals" });
+    expect(reachedChats()).toEqual([]);
+    await reached(id, "completed");
+    expect(reachedChats()).toEqual([chat(2)]);
+  });
+});
