@@ -44,7 +44,7 @@ describe("a broadcast", () => {
     await reached(id, "completed");
     expect(reachedChats().toSorted()).toEqual([account, chat(2)]);
     expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, messages: { sent: 2, failed: 1 } });
-    const [failed] = (await stage.workers.rows(stage.business)).filter(({ status }) => status === "failed");
+    const failed = (await stage.workers.rows(stage.business)).find(({ status }) => status === "failed");
     expect(failed).toMatchObject({ error_code: "duplicate_recipient", chat: account });
   });
 
