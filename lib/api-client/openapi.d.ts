@@ -6179,6 +6179,7 @@ export interface components {
             data: {
                 number: string;
                 on_whatsapp: boolean;
+                /** @description JID of the account. WhatsApp may spell its number differently. */
                 jid: string | null;
             }[];
         };

@@ -37,6 +37,8 @@ export async function checkOptOuts(
     return chats.length < maxNumbers ? undefined : { inMs: spacingMs, reason: "opt-outs are being checked" };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "internal") throw error;
+    // No phone is linked: the shard refuses the messages, too, and they fail.
+    if (error.code === "conflict") return undefined;
     const inMs = error.retryAfterS === undefined ? refusedMs : error.retryAfterS * 1_000;
     return { inMs: Math.min(inMs, 60_000), reason: "opt-outs cannot be checked now" };
   }

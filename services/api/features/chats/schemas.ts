@@ -21,7 +21,15 @@ export const numbersToCheck = z
 export const checkedNumbers = z
   .object({
     data: z
-      .array(z.object({ number: z.string(), on_whatsapp: z.boolean(), jid: z.string().nullable() }))
+      .array(
+        z.object({
+          number: z.string(),
+          on_whatsapp: z.boolean(),
+          jid: z.string().nullable().openapi({
+            description: "JID of the account. WhatsApp may spell its number differently.",
+          }),
+        }),
+      )
       .openapi({ description: "One result per number, in the order of the request." }),
   })
   .openapi("CheckedNumbers");
