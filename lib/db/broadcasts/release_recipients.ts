@@ -47,23 +47,27 @@ export function releaseRecipients(
         for update`;
     if (running.length === 0) return null;
     const next = await sql<Next[]>`
-      select r.chat as name, account.chat, r.fields, o.chat is not null as opted_out,
+      -- Materialised, so that the other names are looked up for these rows alone.
+      with next as materialized (
+        select r.broadcast_id, r.business_id, r.place, r.chat as name, r.fields, coalesce(
+          (select a.chat from chat_aliases a where a.business_id = r.business_id and a.alias = r.chat), r.chat) as chat
+        from broadcast_recipients r
+        where r.broadcast_id = ${broadcastId} and r.status = 'pending'
+        order by r.place
+        limit ${limit}
+      )
+      select n.name, n.chat, n.fields, o.chat is not null as opted_out,
              exists (
-               select from chat_aliases a join broadcast_recipients other on other.chat = a.alias
-               where a.business_id = r.business_id and a.chat = account.chat
-                 and other.broadcast_id = r.broadcast_id and other.status = 'released'
-             ) or exists (
-               select from broadcast_recipients other
-               where other.broadcast_id = r.broadcast_id and other.chat = account.chat and other.status = 'released'
+               select from (
+                 select n.chat as name
+                 union all
+                 select a.alias from chat_aliases a where a.business_id = n.business_id and a.chat = n.chat
+               ) account
+               join broadcast_recipients other on other.broadcast_id = n.broadcast_id and other.chat = account.name
+               where other.status = 'released'
              ) as duplicate
-      from broadcast_recipients r
-      cross join lateral (select coalesce(
-        (select a.chat from chat_aliases a where a.business_id = r.business_id and a.alias = r.chat), r.chat) as chat
-      ) account
-      left join opt_outs o on o.business_id = r.business_id and o.chat = account.chat
-      where r.broadcast_id = ${broadcastId} and r.status = 'pending'
-      order by r.place
-      limit ${limit}`;
+      from next n left join opt_outs o on o.business_id = n.business_id and o.chat = n.chat
+      order by n.place`;
     const settled: Settled[] = [];
     let [released, length] = [0, 0];
     const reached = new Set<string>();
