@@ -92,7 +92,7 @@ describe("a move", () => {
 
     const order = orderOf(1);
     await until(async () => {
-      for (const stream of ["inbound", "receipts", "events"] as const) {
+      for (const stream of ["inbound", "receipts", "events", "identities"] as const) {
         const last = (await source.shard.readJournal(stream)).at(-1);
         if (last) await source.shard.json("POST", `/journal/${stream}/ack`, { through: last.seq });
       }

@@ -62,7 +62,9 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     const openS = (performance.now() - began) / 1000;
     say(`shard: all open ${openS.toFixed(2)} s after its start`);
 
-    const readers = (["inbound", "receipts", "events"] as const).map((stream) => readJournal(shard, stream, () => {}));
+    const readers = (["inbound", "receipts", "events", "identities"] as const).map((stream) =>
+      readJournal(shard, stream, () => {}),
+    );
     const outboxes = (label: string, each: number): Outbox[] =>
       businesses.map(({ id, phone, contacts }) => ({
         business: id,
