@@ -46,8 +46,8 @@ export function releaseRecipients(
       select from broadcasts where id = ${broadcastId} and business_id = ${scope.businessId} and status = 'running'
         for update`;
     if (running.length === 0) return null;
+    // Materialised, so that other names are looked up for these rows alone.
     const next = await sql<Next[]>`
-      -- Materialised, so that the other names are looked up for these rows alone.
       with next as materialized (
         select r.broadcast_id, r.business_id, r.place, r.chat as name, r.fields, coalesce(
           (select a.chat from chat_aliases a where a.business_id = r.business_id and a.alias = r.chat), r.chat) as chat

@@ -9,7 +9,7 @@ let stored: Map<string, unknown>;
 let learned: AccountName[];
 let book: AccountBook;
 
-/** What Baileys stores for a pair; `mapped` is called before. */
+/** Stores a pair as Baileys does; `mapped` is called before. */
 const map = (user: string, phone: string) => {
   const entries = { [phone]: user, [`${user}_reverse`]: phone };
   book.mapped(entries);
@@ -53,7 +53,7 @@ describe("an account's chat", () => {
     expect(learned).toEqual([{ alias: spelling, chat: number }]);
   });
 
-  test("is another one's no more once it has a LID", () => {
+  test("is its own again once it has a LID", () => {
     book.respelled(spelling, number);
     map("888", "551187654321");
     expect(book.chatOf(spelling)).toBe(spelling);

@@ -11,9 +11,9 @@ import type { Deps } from "../deps.ts";
 const pageSize = 500;
 
 /**
- * Wakes every outbox with due messages, every webhook with due deliveries, every due broadcast, and every business whose
- * chats have to be merged. Deduplication drops most of these wake-ups. They matter after Redis was lost, after a lost
- * wake-up, and when a retry comes due.
+ * Wakes every outbox with due messages, every webhook with due deliveries, every due broadcast, and every business
+ * whose chats have to be merged. Deduplication drops most of these wake-ups. They matter after Redis was lost, after a
+ * lost wake-up, and when a retry comes due.
  */
 export function sweep({ db, producer }: Pick<Deps, "db" | "producer">): Handler<"sweep"> {
   const scope = forPlatform(db);
