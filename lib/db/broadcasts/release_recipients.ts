@@ -49,7 +49,7 @@ export function releaseRecipients(
     // Materialised, so that other names are looked up for these rows alone.
     const next = await sql<Next[]>`
       with next as materialized (
-        select r.broadcast_id, r.business_id, r.place, r.chat as name, r.fields, coalesce(
+        select r.broadcast_id, r.business_id, r.place as nth, r.chat as name, r.fields, coalesce(
           (select a.chat from chat_aliases a where a.business_id = r.business_id and a.alias = r.chat), r.chat) as chat
         from broadcast_recipients r
         where r.broadcast_id = ${broadcastId} and r.status = 'pending'
@@ -67,7 +67,7 @@ export function releaseRecipients(
                where other.status = 'released'
              ) as duplicate
       from next n left join opt_outs o on o.business_id = n.business_id and o.chat = n.chat
-      order by n.place`;
+      order by n.nth`;
     const settled: Settled[] = [];
     let [released, length] = [0, 0];
     const reached = new Set<string>();
