@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
+import { forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
 import { languages, sampleRequest } from "./samples/index.ts";
 import type { ApiDocument } from "./openapi.ts";
 import { sessionOf } from "../testing/fake_shards.ts";
@@ -54,6 +55,9 @@ const prepare: Record<string, () => Promise<unknown>> = {
   "POST /v1/admin/keys/{key_id}/rotate": () => adminKey(),
   "POST /v1/admin/businesses/{business_id}/move": () => assign(1),
   "GET /v1/admin/moves/{move_id}": () => assign(1).then(move),
+  "GET /v1/admin/businesses/{business_id}/quarantine/{entry_id}": () => quarantine(),
+  "POST /v1/admin/quarantine/{entry_id}/replay": () => quarantine(),
+  "DELETE /v1/admin/quarantine/{entry_id}": () => quarantine(),
 };
 
 async function draft() {
@@ -90,6 +94,13 @@ async function adminKey() {
 async function move() {
   const path = `/v1/admin/businesses/${ids["business_id"]}/move`;
   ids["move_id"] = (await api.request("POST", path, { body: { shard: 2 } })).body.id;
+}
+
+async function quarantine() {
+  const business_id = ids["business_id"]!;
+  const entry = { shard: 1, stream: "inbound", seq: 1, business_id, reason: "too long", entry: {}, at: new Date() };
+  await quarantineEntries(forPlatform(api.database.db), [entry]);
+  ids["entry_id"] = (await api.request("GET", `/v1/admin/quarantine?business_id=${business_id}`)).body.data[0].id;
 }
 
 /** Programs that run a sample from standard input, by language. */

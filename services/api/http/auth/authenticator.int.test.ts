@@ -62,6 +62,24 @@ describe("a key", () => {
     expect(await identify(key)).toBeUndefined();
   });
 
+  test("is recalled until its cache entry expires", async () => {
+    const { key, prefix } = await newKey();
+    const { identify, recall, invalidate, clock } = ring();
+    expect(recall(key)).toBeUndefined();
+    const principal = await identify(key);
+    expect(recall(key)).toEqual(principal);
+    expect(recall(`psk_${prefix}_${"a".repeat(43)}`)).toBeUndefined();
+    clock.at = 1_000;
+    expect(recall(key)).toBeUndefined();
+    const again = identify(key);
+    // The lookup in flight may find the key revoked.
+    expect(recall(key)).toBeUndefined();
+    await again;
+    expect(recall(key)).toBeDefined();
+    invalidate(scope.businessId);
+    expect(recall(key)).toBeUndefined();
+  });
+
   test("is refused with another secret, cached or not", async () => {
     const { key, prefix } = await newKey();
     const { identify } = ring();

@@ -68,13 +68,16 @@ export function authenticate({
     const credential = key ?? token;
     if (credential === undefined)
       throw new AppError("unauthorized", "The request has no API key. Send one as `Authorization: Bearer <key>`.");
-    // A cached valid key is exempt, so that it is not blocked by the logins of others behind the same address.
-    const isRemembered = authenticator.remembers(credential);
+    let principal = authenticator.recall(credential);
+    // A key that was valid is exempt, so that it is not blocked by the logins of others behind the same address.
+    const isRemembered = principal !== undefined || authenticator.remembers(credential);
     const address = isRemembered ? undefined : callerAddress(c, edge);
-    failedLogins.refuse(address);
-    const identify = () =>
-      key === undefined ? authenticator.identifySession(credential) : authenticator.identify(credential);
-    const principal = await (isRemembered ? identify() : lookups.run(address, "logins", identify));
+    if (principal === undefined) {
+      failedLogins.refuse(address);
+      const identify = () =>
+        key === undefined ? authenticator.identifySession(credential) : authenticator.identify(credential);
+      principal = await (isRemembered ? identify() : lookups.run(address, "logins", identify));
+    }
     if (!principal) {
       failedLogins.count(address);
       throw new AppError(
