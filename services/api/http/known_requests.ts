@@ -49,8 +49,9 @@ export function unknownRoute(app: Pick<OpenAPIHono<Authenticated>, "routes">): N
       .filter(({ method }) => method !== "ALL")
       .map(({ method, path }) => ({ method, parts: path.split("/") }));
     const { method, path } = c.req;
+    const parts = path.split("/");
     const isHidden = path.startsWith("/v1/admin/") && c.var.principal?.kind !== "admin";
-    const found = isHidden ? [] : routes.filter(({ parts }) => isPathOf(parts, path.split("/")));
+    const found = isHidden ? [] : routes.filter((route) => isPathOf(route.parts, parts));
     const allowed = [...new Set(found.flatMap((route) => (route.method === "GET" ? ["GET", "HEAD"] : route.method)))];
     if (allowed.length === 0) return notFound(c);
     c.header("allow", allowed.join(", "));
