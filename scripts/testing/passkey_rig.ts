@@ -47,9 +47,10 @@ export async function startPasskeyRig(passkeyTimes?: PasskeyTimes): Promise<Pass
   const tls = { cert: Bun.file(certFile), key: Bun.file(keyFile) };
 
   const simulator = startSimulator();
+  const volume = newVolume();
   const shard = startShard({
     simulator,
-    volume: newVolume(),
+    volume,
     keys: newKeys(),
     ...(passkeyTimes === undefined ? {} : { passkeyTimes }),
   });
@@ -123,7 +124,7 @@ export async function startPasskeyRig(passkeyTimes?: PasskeyTimes): Promise<Pass
       await shard.stop();
       await api.close();
       await simulator.stop();
-      await rm(folder, { recursive: true, force: true });
+      for (const each of [folder, volume]) await rm(each, { recursive: true, force: true });
     },
   };
 }
