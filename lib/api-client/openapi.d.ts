@@ -5614,6 +5614,18 @@ export interface components {
             passkey?: components["schemas"]["PasskeyLink"];
             /** @description True if the session was stopped on request; it stays closed until it is started or connected. */
             stopped?: boolean;
+            /** @description The egress proxy through which the session reaches WhatsApp, without its credentials. Only admin keys see it. */
+            egress?: {
+                proxy: string;
+                /** @description Null before the first check. */
+                healthy: boolean | null;
+                /**
+                 * Format: date-time
+                 * @example 2026-03-01T12:00:00.000Z
+                 */
+                checked_at: string | null;
+                error: string | null;
+            };
             /** @description Why the session is not open. */
             reason: string | null;
             /**

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { noProxies, zProxies } from "../../lib/egress/index.ts";
 import { baseEnv, consulEnv, loadConfig, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { zNoiseRoot } from "./session/noise_root.ts";
@@ -21,6 +22,8 @@ export const whatsappEnv = z.object({
   PACING: z.enum(["on", "off"]).default("on"),
   /** Milliseconds without a delivery from WhatsApp before a session is probed. */
   PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultDeafnessTimes.idleMs),
+  /** Operator's egress proxies of shards and businesses, as JSON (lib/egress). Sockets to WhatsApp go through them. */
+  EGRESS_PROXIES: zProxies.default(noProxies),
   /** The deployed version, as Nomad's job names it. */
   NOMAD_META_RELEASE: z.string().min(1).optional(),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),

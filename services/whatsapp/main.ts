@@ -6,6 +6,7 @@ import { sleep } from "../../lib/core/time.ts";
 import { parsePlatformPacing, platformPacingKey } from "../../lib/contracts/shard/pacing.ts";
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import { parseWaVersion, waVersionKey } from "../../lib/contracts/shard/wa_version.ts";
+import { ProxyPool } from "../../lib/egress/index.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { operations, serve } from "../../lib/runtime/http.ts";
@@ -97,6 +98,19 @@ const main = async (life: Lifecycle): Promise<void> => {
   });
   // Logins with an outdated version would be refused. Without Consul the remembered version is used.
   await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
+  const shardMetrics = new ShardMetrics(metrics);
+  const { hostname, port: waPort, protocol } = new URL(config.WA_WEBSOCKET_URL);
+  const egress = await ProxyPool.start({
+    proxies: config.EGRESS_PROXIES,
+    target: { host: hostname, port: Number(waPort || (protocol === "wss:" ? 443 : 80)) },
+    onChange: ({ proxy, healthy, error }) => {
+      if (healthy) return logger.info({ proxy }, "an egress proxy works");
+      shardMetrics.alarm();
+      logger.error({ alarm: true, proxy, error }, "an egress proxy does not work; its sessions cannot open");
+    },
+  });
+  life.onStop("egress proxies", () => egress.stop());
+  shardMetrics.observeEgress(() => egress.health());
   const ledger = new Ledger(db);
   const kept = new KeptMessages(db);
   const placements = new Placements(db);
@@ -117,7 +131,8 @@ const main = async (life: Lifecycle): Promise<void> => {
     deafness: { ...defaultDeafnessTimes, idleMs: config.PROBE_IDLE_MS },
     fence,
     logger,
-    metrics: new ShardMetrics(metrics),
+    egress,
+    metrics: shardMetrics,
   });
   life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));
   shard.resume();

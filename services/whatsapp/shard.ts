@@ -7,6 +7,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest, SessionAction } from "../../lib/contracts/shard/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { archiveStore, purgeArchive } from "./auth/archive.ts";
+import type { ProxyPool } from "../../lib/egress/index.ts";
 import type { Placements } from "./moving/placements.ts";
 import type { Attempts } from "./receiving/attempts.ts";
 import { readAgain } from "./receiving/kept.ts";
@@ -46,6 +47,8 @@ export type ShardOptions = {
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
+  /** The egress proxies. Default: none. */
+  egress?: ProxyPool | undefined;
   fence: () => void;
   logger: Logger;
   metrics: ShardMetrics;
@@ -197,6 +200,7 @@ export class Shard {
       patienceMs: this.#options.patienceMs,
       waitScale: this.#options.waitScale,
       waVersion: this.#options.waVersion,
+      egress: this.#options.egress,
       fence,
       archiveStore: () => archiveStore(volume.file("sessions"), volume.file("set-aside"), id),
     });

@@ -1,4 +1,5 @@
 import type { Metrics } from "../../lib/runtime/metrics.ts";
+import type { ProxyHealth } from "../../lib/egress/index.ts";
 import { MinuteRate } from "./minute_rate.ts";
 import type { PasskeyStep } from "../../lib/contracts/shard/passkey.ts";
 import type { SessionStatus } from "../../lib/contracts/shard/schemas.ts";
@@ -57,6 +58,13 @@ export class ShardMetrics {
       ["step"],
     );
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need an operator's attention.");
+  }
+
+  /** Adds the health of egress proxies, read at each scrape. One that was not checked yet is left out. */
+  observeEgress(health: () => ProxyHealth[]): void {
+    this.#metrics.gauge("whatsapp_egress_proxy_up", "1 if the egress proxy reaches WhatsApp.", ["proxy"], (gauge) => {
+      for (const { proxy, healthy } of health()) if (healthy !== null) gauge.set({ proxy }, healthy ? 1 : 0);
+    });
   }
 
   /** Adds the values that are read at each scrape. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
+import { noProxies, zProxies } from "../../lib/egress/index.ts";
 import { profiles } from "../../lib/queues/index.ts";
 import { zQuota } from "../../lib/quotas/index.ts";
 import { routingEnv, shardOverrides } from "../../lib/routing/index.ts";
@@ -35,6 +36,8 @@ export const workersEnv = z.object({
   ...storageEnv,
   /** Media quota of a business in bytes: received files beyond it are not fetched. The API has the same setting. */
   MEDIA_QUOTA_BYTES: zQuota("mediaBytes"),
+  /** Operator's egress proxies of shards and businesses, as shards have them: files go through them. */
+  EGRESS_PROXIES: zProxies.default(noProxies),
   /** WhatsApp's media host, with a port unless it is 443. */
   WA_MEDIA_HOST: z
     .string()

@@ -1,3 +1,4 @@
+import { ProxyPool } from "../../lib/egress/index.ts";
 import { createConsul } from "../../lib/consul/client.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
@@ -77,6 +78,8 @@ await run(name, logger, async (life) => {
 
   const files = createStore(config);
   const store = files && createSealedStore(files, config.DATA_KEYS);
+  const egress = await ProxyPool.start({ proxies: config.EGRESS_PROXIES });
+  life.onStop("egress proxies", () => egress.stop());
   const handlers = createHandlers({
     db,
     redis: commands,
@@ -99,6 +102,7 @@ await run(name, logger, async (life) => {
     media: store && {
       store,
       host: config.WA_MEDIA_HOST,
+      egress: config.EGRESS_PROXIES.all().length === 0 ? undefined : egress,
       signer: createMediaSigner(config.DATA_KEYS, config.PUBLIC_URL),
       decoder: createDecoder(),
       quota: createMediaQuota(db, config.MEDIA_QUOTA_BYTES, { onError: warn("media quota") }),

@@ -59,6 +59,16 @@ export const sessionSummary = z.object({
   lid: z.string().nullish(),
   name: z.string().nullish(),
   reason: z.string().nullish(),
+  /** The proxy through which it reaches WhatsApp, without credentials. */
+  egress: z
+    .object({
+      proxy: z.string(),
+      /** Null before the first check. */
+      healthy: z.boolean().nullable(),
+      checked_at: time.nullable(),
+      error: z.string().nullable(),
+    })
+    .nullish(),
   /** True if it was stopped on request; it stays closed until it is started. */
   stopped: z.boolean().nullish(),
   /** End of the ban, while the status is "banned". */

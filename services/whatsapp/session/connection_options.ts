@@ -55,6 +55,8 @@ export type ConnectionEvents = {
 export type ConnectionOptions = {
   businessId: string;
   url: string;
+  /** The HTTP proxy through which the socket goes. It holds credentials. */
+  proxyUrl?: string | undefined;
   auth: AuthState;
   placeholders: Placeholders;
   history: History;

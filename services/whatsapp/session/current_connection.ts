@@ -92,6 +92,7 @@ export class CurrentConnection {
     return new Connection({
       businessId,
       url,
+      proxyUrl: this.#options.egress?.urlOf({ id: businessId, shard: this.#options.shard }),
       version,
       auth,
       placeholders,

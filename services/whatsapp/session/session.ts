@@ -245,6 +245,7 @@ export class Session {
       paired: this.#login.paired,
       since: this.#journaled.since,
       queueDepth: this.#sender.depth,
+      egress: this.#options.egress?.healthOf({ id: this.businessId, shard: this.#options.shard }),
       lastInboundAt: this.#connection.lastInboundAt,
     });
   }

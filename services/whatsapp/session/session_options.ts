@@ -1,3 +1,4 @@
+import type { ProxyPool } from "../../../lib/egress/index.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
@@ -43,6 +44,8 @@ export type SessionOptions = {
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
+  /** The egress proxies. Default: none. */
+  egress?: ProxyPool | undefined;
   /** Throws if this process no longer owns the shard. */
   fence: () => void;
   /** Moves the auth store to the archive; it is closed by then. */

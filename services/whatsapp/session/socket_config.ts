@@ -1,5 +1,6 @@
 import { Browsers, proto } from "@whiskeysockets/baileys";
 import type { makeWASocket } from "@whiskeysockets/baileys";
+import type { Agent } from "node:https";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 import type { Intake } from "../receiving/intake.ts";
@@ -18,11 +19,13 @@ type Parts = { intake: Intake; relay: Relay; control: ConnectionControl; account
 
 /** Baileys' settings for one connection. */
 export function socketConfig(
-  { url, auth, logger, sentMessage, version, events }: ConnectionOptions,
+  { url, proxyUrl, auth, logger, sentMessage, version, events }: ConnectionOptions,
   { intake, relay, control, accounts }: Parts,
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
+    // Bun's WebSocket reads the proxy of an agent, and nothing else of it.
+    ...(proxyUrl === undefined ? {} : { agent: { proxy: new URL(proxyUrl) } as unknown as Agent }),
     browser,
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),

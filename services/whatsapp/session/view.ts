@@ -1,4 +1,5 @@
 import type { SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
+import type { ProxyHealth } from "../../../lib/egress/index.ts";
 import type { Identity } from "./identity.ts";
 import { passkeyViewOf } from "./passkey/progress.ts";
 import type { State } from "./states.ts";
@@ -22,11 +23,14 @@ type Session = {
   since: number;
   queueDepth: number;
   lastInboundAt: number | undefined;
+  egress: ProxyHealth | undefined;
 };
 
 export function viewOf(session: Session): SessionView {
   const { state, lastInboundAt } = session;
-  const reason = reasonOf(state);
+  const isCutOff = session.egress?.healthy === false && (state.is === "connecting" || state.is === "waiting");
+  // Its address and error are the operator's: a reason is shown to the tenant.
+  const reason = isCutOff ? "the egress proxy does not work" : reasonOf(state);
   return {
     business_id: session.businessId,
     shard: session.shard,
@@ -37,6 +41,7 @@ export function viewOf(session: Session): SessionView {
     queue_depth: session.queueDepth,
     last_inbound_at: lastInboundAt === undefined ? null : new Date(lastInboundAt).toISOString(),
     ...(reason === undefined ? {} : { reason }),
+    ...(session.egress === undefined ? {} : { egress: egressView(session.egress) }),
     ...(state.is === "disconnected" && state.stopped ? { stopped: true } : {}),
     ...(state.is === "banned" ? { banned_until: new Date(state.until).toISOString() } : {}),
     ...(state.is === "pairing" && state.show === "qr"
@@ -45,4 +50,8 @@ export function viewOf(session: Session): SessionView {
     ...(state.is === "pairing" && state.show === "code" ? { code: state.value } : {}),
     ...(state.is === "passkey" ? { passkey: passkeyViewOf(state.progress) } : {}),
   };
+}
+
+function egressView({ proxy, healthy, checkedAt, error }: ProxyHealth): NonNullable<SessionView["egress"]> {
+  return { proxy, healthy, checked_at: checkedAt === null ? null : new Date(checkedAt).toISOString(), error };
 }

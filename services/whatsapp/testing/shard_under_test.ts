@@ -14,6 +14,7 @@ import type {
   SendResult,
   SessionView,
 } from "../../../lib/contracts/shard/schemas.ts";
+import type { ProxyPool } from "../../../lib/egress/index.ts";
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -180,6 +181,7 @@ export function startShard(options: {
   waitScale?: number;
   unavailableAfterMs?: number;
   waVersion?: () => string | undefined;
+  egress?: ProxyPool;
   fence?: () => void;
   shard?: number;
 }): InProcess {
@@ -211,6 +213,7 @@ export function startShard(options: {
     patienceMs: options.patienceMs,
     waitScale: options.waitScale,
     waVersion: options.waVersion,
+    egress: options.egress,
     fence,
     logger,
     metrics: new ShardMetrics(metrics),

@@ -77,8 +77,9 @@ async function fetchFile(
   const { store, host, quota } = media;
   const { kind, pointer } = fetch;
   if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
+  const proxy = await proxyOf(media, scope);
   const room = await quota.hold(scope.businessId, pointer.file_length);
-  const content = decrypted(download(host, pointer.direct_path, signal), {
+  const content = decrypted(download(host, pointer.direct_path, { signal, proxy }), {
     keys: mediaKeys(Buffer.from(pointer.media_key, "base64"), kind),
     fileSha256: Buffer.from(pointer.file_sha256, "base64"),
     fileEncSha256: Buffer.from(pointer.file_enc_sha256, "base64"),
@@ -95,6 +96,12 @@ async function fetchFile(
   } finally {
     room.release();
   }
+}
+
+async function proxyOf({ egress }: MediaDeps, scope: BusinessScope): Promise<string | undefined> {
+  if (egress === undefined) return undefined;
+  const business = await getBusiness(scope);
+  return egress.urlOf({ id: scope.businessId, shard: business?.whatsapp_shard ?? null });
 }
 
 /** Asks the phone to upload a file again that the host has deleted; returns the error of this attempt. */

@@ -57,7 +57,10 @@ const path = await upload({
   bytes: encrypted(object.bytes(), keys),
   signal,
 });
-await store.put("back", decrypted(download(host, path, signal), { keys, fileSha256, fileEncSha256, maxBytes: size }));
+await store.put(
+  "back",
+  decrypted(download(host, path, { signal }), { keys, fileSha256, fileEncSha256, maxBytes: size }),
+);
 const same = (await hashOf((await store.get("back"))!.bytes())).equals(fileSha256);
 clearInterval(watch);
 process.stdout.write(`${JSON.stringify({ same, grew_mb: Math.round(most - before) })}\n`);

@@ -1,3 +1,4 @@
+import type { ProxyPool } from "../../../lib/egress/index.ts";
 import type { MediaSigner } from "../../../lib/media-store/index.ts";
 import type { MediaQuota } from "../../../lib/quotas/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
@@ -8,6 +9,8 @@ export type MediaDeps = {
   store: SealedStore;
   /** WhatsApp's media host, for received files. */
   host: string;
+  /** The egress proxies; undefined: none. */
+  egress?: Pick<ProxyPool, "urlOf"> | undefined;
   signer: MediaSigner;
   decoder: Decoder;
   /** Quota for received files. */

@@ -21,7 +21,7 @@ describe("download", () => {
       "file:///etc/passwd",
     ]) {
       const read = async () => {
-        for await (const _ of download(host, path, AbortSignal.timeout(5_000)));
+        for await (const _ of download(host, path, { signal: AbortSignal.timeout(5_000) }));
       };
       await expect(read(), path).rejects.toThrow("leads to another host or scheme");
     }

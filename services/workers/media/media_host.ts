@@ -36,12 +36,16 @@ function isWhatsApp(host: string): boolean {
 }
 
 /** Downloads the file at a path. @throws HostRefusal */
-export async function* download(host: string, directPath: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+export async function* download(
+  host: string,
+  directPath: string,
+  { signal, proxy }: { signal: AbortSignal; proxy?: string | undefined },
+): AsyncGenerator<Uint8Array> {
   const base = new URL(`https://${host}`);
   const url = new URL(directPath, base);
   // The sender chose the path: it must not lead to another host or scheme.
   if (url.origin !== base.origin) throw new HostRefusal(404, "The path leads to another host or scheme.");
-  const response = await reach(url, { headers: { origin }, redirect: "error", signal });
+  const response = await reach(url, { headers: { origin }, redirect: "error", signal }, proxy);
   if (!response.ok || response.body === null) {
     await response.body?.cancel();
     throw new HostRefusal(response.status, `The media host answered ${response.status}`);
@@ -68,21 +72,33 @@ export type Upload = {
   length: number;
   bytes: AsyncIterable<Uint8Array>;
   signal: AbortSignal;
+  /** The egress proxy of the business. */
+  proxy?: string | undefined;
 };
 
 /** Uploads an encrypted file; resolves with its path. @throws HostRefusal */
-export async function upload({ host, auth, kind, fileEncSha256, length, bytes, signal }: Upload): Promise<string> {
+export async function upload({
+  host,
+  auth,
+  kind,
+  fileEncSha256,
+  length,
+  bytes,
+  signal,
+  proxy,
+}: Upload): Promise<string> {
   const token = Buffer.from(fileEncSha256).toString("base64url");
   const url = new URL(`${paths[kind]}/${token}`, `https://${host}`);
   url.search = new URLSearchParams({ auth, token }).toString();
-  const response = await reach(url, {
+  const request = {
     method: "POST",
     headers: { origin, "content-type": "application/octet-stream", "content-length": String(length) },
     // Bun streams an iterable under the given content length, with backpressure.
     body: bytes as unknown as BodyInit,
     redirect: "error",
     signal,
-  });
+  } as const;
+  const response = await reach(url, request, proxy);
   const answer: unknown = response.ok ? await response.json().catch(() => undefined) : await response.body?.cancel();
   const parsed = uploaded.safeParse(answer);
   if (!parsed.success)
@@ -90,9 +106,9 @@ export async function upload({ host, auth, kind, fileEncSha256, length, bytes, s
   return parsed.data.direct_path;
 }
 
-async function reach(url: URL, init: RequestInit): Promise<Response> {
+async function reach(url: URL, init: RequestInit, proxy: string | undefined): Promise<Response> {
   try {
-    return await fetch(url, init);
+    return await fetch(url, proxy === undefined ? init : { ...init, proxy });
   } catch (cause) {
     throw new HostRefusal(0, `The media host cannot be reached: ${messageOf(cause)}`, { cause });
   }

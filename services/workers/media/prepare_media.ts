@@ -91,7 +91,7 @@ async function uploadObject(
 }
 
 type Business = NonNullable<Awaited<ReturnType<typeof getBusiness>>>;
-type Encrypted = Omit<Parameters<typeof upload>[0], "host" | "auth">;
+type Encrypted = Omit<Parameters<typeof upload>[0], "host" | "auth" | "proxy">;
 
 /** Tries each host in turn, then once more with a new token. */
 async function uploadTo(
@@ -102,9 +102,10 @@ async function uploadTo(
   let last: unknown = new HostRefusal(0, "WhatsApp offered no permitted media host.");
   for (const renew of [false, true]) {
     const { auth, hosts } = await shardMedia.connection(router.locate(business), business.id, renew);
+    const proxy = media!.egress?.urlOf({ id: business.id, shard: business.whatsapp_shard });
     for (const host of allowedHosts(hosts, media!.host)) {
       try {
-        return await upload({ ...file(), host, auth });
+        return await upload({ ...file(), host, auth, proxy });
       } catch (error) {
         if (!(error instanceof HostRefusal)) throw error;
         last = error;

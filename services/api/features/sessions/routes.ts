@@ -11,7 +11,7 @@ import { shardOf } from "./first_shard.ts";
 import { fetchSession, isShardUnreachable } from "./live_session.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import { newConnection, sessionSchema } from "./schemas.ts";
-import { absentSessionView, liveSessionView, storedSessionView } from "./view.ts";
+import { absentSessionView, egressView, liveSessionView, storedSessionView } from "./view.ts";
 import { businessParams } from "../../http/params.ts";
 
 const tags = ["WhatsApp"];
@@ -77,7 +77,10 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       try {
         const session = await fetchSession({ router, shards }, business);
         const mayPair = mayUse(c.var.principal, "whatsapp:write");
-        return c.json(session ? liveSessionView(session, mayPair) : absentSessionView(business), 200, noStore);
+        const view = session
+          ? { ...liveSessionView(session, mayPair), ...egressView(session, c.var.principal) }
+          : absentSessionView(business);
+        return c.json(view, 200, noStore);
       } catch (error) {
         const stored = isShardUnreachable(error) ? await getSession(c.var.business) : undefined;
         if (!stored) throw error;

@@ -38,6 +38,18 @@ export const sessionSchema = z
     stopped: z.boolean().optional().openapi({
       description: "True if the session was stopped on request; it stays closed until it is started or connected.",
     }),
+    egress: z
+      .object({
+        proxy: z.string(),
+        healthy: z.boolean().nullable().openapi({ description: "Null before the first check." }),
+        checked_at: timestamp.nullable(),
+        error: z.string().nullable(),
+      })
+      .optional()
+      .openapi({
+        description:
+          "The egress proxy through which the session reaches WhatsApp, without its credentials. Only admin keys see it.",
+      }),
     reason: z.string().nullable().openapi({ description: "Why the session is not open." }),
     banned_until: timestamp.optional().openapi({
       description:

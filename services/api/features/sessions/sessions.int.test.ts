@@ -36,6 +36,16 @@ describe("a WhatsApp session", () => {
     expect(svg.body).toContain("<svg");
   });
 
+  test("shows the egress proxy to admins only", async () => {
+    const { id, key } = await api.business();
+    const path = `/v1/businesses/${id}/whatsapp`;
+    await api.request("POST", `${path}/connect`, { body: { method: "qr" } });
+    const egress = { proxy: "socks5://10.0.0.7:1080", healthy: false, checked_at: null, error: "refused" };
+    api.shards.sessions.set(id, { ...api.shards.sessions.get(id)!, egress });
+    expect((await api.request("GET", path)).body.egress).toEqual(egress);
+    expect((await api.request("GET", path, { key })).body.egress).toBeUndefined();
+  });
+
   test("hides QR and code from read-only keys", async () => {
     const { id, key } = await api.business(["whatsapp:read"]);
     const path = `/v1/businesses/${id}/whatsapp`;

@@ -2,6 +2,7 @@ import type { z } from "@hono/zod-openapi";
 import type { Business, WhatsappSession } from "../../../../lib/db/index.ts";
 import type { PasskeyView } from "../../../../lib/contracts/shard/index.ts";
 import type { SessionStatus, SessionView } from "../../../../lib/contracts/shard/schemas.ts";
+import type { Principal } from "../../http/auth/principal.ts";
 import type { sessionSchema } from "./schemas.ts";
 
 type View = z.infer<typeof sessionSchema>;
@@ -35,6 +36,13 @@ function passkeyView(passkey: PasskeyView, mayPair: boolean): NonNullable<View["
     expires_at: new Date(expires_at).toISOString(),
     reason: reason ?? null,
   };
+}
+
+/** The session's egress proxy, which is the operator's: tenants do not see it. */
+export function egressView({ egress }: SessionView, principal: Principal): Pick<View, "egress"> {
+  if (!egress || principal.kind !== "admin") return {};
+  const { checked_at } = egress;
+  return { egress: { ...egress, checked_at: checked_at === null ? null : new Date(checked_at).toISOString() } };
 }
 
 /** The last state that the shard reported, as stored in the database. */
