@@ -5,7 +5,7 @@ import { join } from "node:path";
  * and never each other. Scripts import everything.
  */
 const layers: readonly (readonly string[])[] = [
-  ["core", "media"],
+  ["core", "media", "patches"],
   ["runtime", "messages", "broadcasts", "egress"],
   ["consul", "redis", "db", "storage", "contracts", "webhooks", "api-client"],
   ["routing", "queues", "events", "moves", "media-store", "quotas", "calls"],

@@ -7,6 +7,7 @@ import { parsePlatformPacing, platformPacingKey } from "../../lib/contracts/shar
 import type { PacingSettings } from "../../lib/contracts/shard/pacing.ts";
 import { parseWaVersion, waVersionKey } from "../../lib/contracts/shard/wa_version.ts";
 import { ProxyPool } from "../../lib/egress/index.ts";
+import { patchStates } from "../../lib/patches/applied.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { operations, serve } from "../../lib/runtime/http.ts";
@@ -99,6 +100,13 @@ const main = async (life: Lifecycle): Promise<void> => {
   // Logins with an outdated version would be refused. Without Consul the remembered version is used.
   await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
   const shardMetrics = new ShardMetrics(metrics);
+  for (const patch of patchStates()) {
+    if (patch.applied) logger.info({ patch: patch.package }, "a patch is in place");
+    else {
+      shardMetrics.alarm();
+      logger.error({ alarm: true, patch: patch.package, missing: patch.missing }, "a patch is not in place");
+    }
+  }
   const { hostname, port: waPort, protocol } = new URL(config.WA_WEBSOCKET_URL);
   const egress = await ProxyPool.start({
     proxies: config.EGRESS_PROXIES,

@@ -1,0 +1,4 @@
+declare module "*.patch" {
+  const text: string;
+  export default text;
+}
