@@ -5693,6 +5693,11 @@ export interface components {
              * @example 5511987654321
              */
             phone?: string;
+            /**
+             * @description Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual names. Default: the platform's.
+             * @example Padaria Aurora
+             */
+            device_name?: string;
         };
         /**
          * @description The assertion as WebAuthn's AuthenticationResponseJSON; other members of it are ignored.

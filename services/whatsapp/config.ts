@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { deviceName, plainDeviceName } from "../../lib/contracts/shard/device_name.ts";
 import { noProxies, zProxies } from "../../lib/egress/index.ts";
 import { baseEnv, consulEnv, loadConfig, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
@@ -24,6 +25,8 @@ export const whatsappEnv = z.object({
   PROBE_IDLE_MS: zInt(1_000, 86_400_000).default(defaultDeafnessTimes.idleMs),
   /** Operator's egress proxies of shards and businesses, as JSON (lib/egress). Sockets to WhatsApp go through them. */
   EGRESS_PROXIES: zProxies.default(noProxies),
+  /** Name of linked devices, as phones list them, if a connect names no other. */
+  WA_DEVICE_NAME: deviceName.default(plainDeviceName),
   /** The deployed version, as Nomad's job names it. */
   NOMAD_META_RELEASE: z.string().min(1).optional(),
   WA_WEBSOCKET_URL: zUrl("ws", "wss").default("wss://web.whatsapp.com/ws/chat"),

@@ -101,10 +101,10 @@ const main = async (life: Lifecycle): Promise<void> => {
   await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
   const shardMetrics = new ShardMetrics(metrics);
   for (const patch of patchStates()) {
-    if (patch.applied) logger.info({ patch: patch.package }, "a patch is in place");
+    if (patch.applied) logger.info({ patch: patch.package }, "a patch is applied");
     else {
       shardMetrics.alarm();
-      logger.error({ alarm: true, patch: patch.package, missing: patch.missing }, "a patch is not in place");
+      logger.error({ alarm: true, patch: patch.package, missing: patch.missing }, "a patch is missing");
     }
   }
   const { hostname, port: waPort, protocol } = new URL(config.WA_WEBSOCKET_URL);
@@ -140,6 +140,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     fence,
     logger,
     egress,
+    deviceName: config.WA_DEVICE_NAME,
     metrics: shardMetrics,
   });
   life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));

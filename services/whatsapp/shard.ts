@@ -47,6 +47,8 @@ export type ShardOptions = {
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
+  /** Name of linked devices, if a connect names no other. */
+  deviceName?: string | undefined;
   /** The egress proxies. Default: none. */
   egress?: ProxyPool | undefined;
   fence: () => void;
@@ -123,7 +125,8 @@ export class Shard {
     if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
     this.#options.placements.assertResident(id);
     const session = this.#session(id);
-    session.connect(request.method === "code" ? { method: "code", phone: request.phone! } : { method: "qr" });
+    const { method, phone, device_name: deviceName } = request;
+    session.connect(method === "code" ? { method, phone: phone! } : { method, deviceName });
     return session;
   }
 
@@ -201,6 +204,7 @@ export class Shard {
       waitScale: this.#options.waitScale,
       waVersion: this.#options.waVersion,
       egress: this.#options.egress,
+      deviceName: this.#options.deviceName,
       fence,
       archiveStore: () => archiveStore(volume.file("sessions"), volume.file("set-aside"), id),
     });

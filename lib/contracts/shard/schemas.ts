@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { deviceName } from "./device_name.ts";
 import { pacingSettings, pacingStop } from "./pacing.ts";
 import { passkeySteps, passkeyView } from "./passkey.ts";
 import { messageContent, outboundContent } from "../../messages/index.ts";
@@ -40,6 +41,8 @@ export const connectRequest = z
       .string()
       .regex(/^[1-9]\d{6,14}$/, "must be 7 to 15 digits in international form, without +")
       .optional(),
+    /** Default: the shard's. */
+    device_name: deviceName.optional(),
   })
   .refine((request) => request.method !== "code" || request.phone !== undefined, {
     path: ["phone"],

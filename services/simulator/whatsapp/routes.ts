@@ -232,6 +232,7 @@ async function jsonBody(c: Context): Promise<unknown> {
 function view(phone: Phone) {
   const devices = [...phone.devices.values()].map((device) => ({
     device: device.id,
+    name: device.state.name ?? null,
     online: device.mailbox.isOpen,
     linked_at: new Date(device.state.linkedAt).toISOString(),
     prekeys: device.preKeyCount,

@@ -55,6 +55,8 @@ export type ConnectionEvents = {
 export type ConnectionOptions = {
   businessId: string;
   url: string;
+  /** Name of the device on the phone. Default: a plain one. */
+  deviceName?: string | undefined;
   /** The HTTP proxy through which the socket goes. It holds credentials. */
   proxyUrl?: string | undefined;
   auth: AuthState;

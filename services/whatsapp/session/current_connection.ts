@@ -93,6 +93,7 @@ export class CurrentConnection {
       businessId,
       url,
       proxyUrl: this.#options.egress?.urlOf({ id: businessId, shard: this.#options.shard }),
+      deviceName: pairing?.method === "code" ? undefined : (pairing?.deviceName ?? this.#options.deviceName),
       version,
       auth,
       placeholders,

@@ -52,6 +52,28 @@ describe("pairing", () => {
     expect((await shard.reaches(business, "code")).code).toBeDefined();
   });
 
+  test("names the device on the phone", async () => {
+    const { simulator, business, phone } = scenario;
+    await scenario.restart({ deviceName: "Windows" });
+    const { shard } = scenario;
+    const linkedAs = async (more: object) => {
+      await makePhone(simulator, phone);
+      const id = business.replace(/^./, String(Object.keys(more).length));
+      await shard.json("POST", `/sessions/${id}/connect`, { method: "qr", ...more });
+      const { qr } = await shard.reaches(id, "qr");
+      await control(simulator, "POST", `/phones/${phone}/scan`, { qr });
+      await shard.reaches(id, "open");
+      const { devices } = await control<{ devices: { name: string }[] }>(simulator, "GET", `/phones/${phone}`);
+      return devices.at(-1)?.name;
+    };
+    expect(await linkedAs({})).toBe("Windows");
+    expect(await linkedAs({ device_name: "Padaria São João" })).toBe("Padaria São João");
+    for (const device_name of ["", "a".repeat(51), "a\nb", "<b>", " x"]) {
+      const refused = await shard.request("POST", `/sessions/${business}/connect`, { method: "qr", device_name });
+      expect(refused.status).toBe(400);
+    }
+  });
+
   test("does not take an early 401 for a logout", async () => {
     const { simulator, shard, business, phone, fault } = scenario;
     await makePhone(simulator, phone);

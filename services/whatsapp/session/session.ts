@@ -14,15 +14,16 @@ import { Sender } from "../sending/sender.ts";
 import type { Connection } from "./connection.ts";
 import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
+import { assertNot, assertPaired } from "./guards.ts";
 import { OpenWaiters } from "./open_waiters.ts";
 import { isActive } from "./after_end.ts";
 import type { SessionOptions } from "./session_options.ts";
 import { StatusJournal } from "./status_journal.ts";
 import { StateMachine } from "./state_machine.ts";
 import type { Effects } from "./state_machine.ts";
-import type { Event, State } from "./states.ts";
+import type { Event, State, Want } from "./states.ts";
 import { openFault, storeFault } from "./store_faults.ts";
-import { reasonOf, statusOf, viewOf } from "./view.ts";
+import { viewOf } from "./view.ts";
 
 /** One business's WhatsApp login on this shard. Performs what `transition` decides. */
 export class Session {
@@ -102,7 +103,7 @@ export class Session {
   }
 
   /** Starts a pairing, or opens a login that is linked already. */
-  connect(want: { method: "qr" } | { method: "code"; phone: string }): void {
+  connect(want: Want): void {
     this.#options.fence();
     if (this.#login.load() === undefined) return;
     this.#dispatch({ is: "connect", paired: this.#login.paired, want });
@@ -119,7 +120,7 @@ export class Session {
     followsAccounts = false,
   ): Promise<SendResult[]> {
     if (this.#leaving) throw new AppError("unavailable", "The business moves to another shard.", { retryAfterS: 1 });
-    this.#assertPaired();
+    assertPaired(this.#login.paired);
     await this.#openWaiters.untilOpen();
     return this.#sender.send(messages, settings, followsAccounts);
   }
@@ -130,7 +131,7 @@ export class Session {
    */
   async use<T>(query: (open: OpenSocket) => Promise<T>): Promise<T> {
     this.#options.fence();
-    this.#assertPaired();
+    assertPaired(this.#login.paired);
     await this.#openWaiters.untilOpen();
     return query(this.#connection.get()!.openSocket);
   }
@@ -169,7 +170,7 @@ export class Session {
   suspend(): void {
     this.#options.fence();
     this.#login.load();
-    this.#assertNot("banned", "auth_error", "logged_out");
+    assertNot(this.#state, "banned", "auth_error", "logged_out");
     this.#dispatch({ is: "suspend", paired: this.#login.paired });
   }
 
@@ -252,21 +253,9 @@ export class Session {
 
   #assertStartable(): void {
     this.#options.fence();
-    if (this.#login.load() === undefined) this.#assertNot("auth_error");
-    this.#assertPaired();
-    this.#assertNot("banned", "auth_error");
-  }
-
-  #assertNot(...statuses: State["is"][]): void {
-    const state = this.#state;
-    if (!statuses.includes(state.is)) return;
-    const reason = reasonOf(state);
-    throw new AppError("conflict", `The session is ${statusOf(state)}${reason === undefined ? "" : `: ${reason}`}.`);
-  }
-
-  #assertPaired(): void {
-    if (this.#login.paired) return;
-    throw new AppError("conflict", "No phone is linked to this business: connect it and scan the QR code first.");
+    if (this.#login.load() === undefined) assertNot(this.#state, "auth_error");
+    assertPaired(this.#login.paired);
+    assertNot(this.#state, "banned", "auth_error");
   }
 
   get #state(): State {

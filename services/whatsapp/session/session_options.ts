@@ -44,6 +44,8 @@ export type SessionOptions = {
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */
   waVersion?: (() => string | undefined) | undefined;
+  /** Name of the linked device, if a connect names no other. Default: a plain one. */
+  deviceName?: string | undefined;
   /** The egress proxies. Default: none. */
   egress?: ProxyPool | undefined;
   /** Throws if this process no longer owns the shard. */

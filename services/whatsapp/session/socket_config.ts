@@ -1,6 +1,7 @@
-import { Browsers, proto } from "@whiskeysockets/baileys";
-import type { makeWASocket } from "@whiskeysockets/baileys";
+import { proto } from "@whiskeysockets/baileys";
+import type { makeWASocket, WABrowserDescription } from "@whiskeysockets/baileys";
 import type { Agent } from "node:https";
+import { plainDeviceName } from "../../../lib/contracts/shard/device_name.ts";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 import type { Intake } from "../receiving/intake.ts";
@@ -11,22 +12,22 @@ import { durableRepository } from "./signal_repository.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export const keepAliveMs = 25_000;
-/** The device that WhatsApp shows in the list of linked devices. */
-export const browser = Browsers.macOS("Chrome");
+/** Name, browser and version of a linked device. Phones list the name; the browser chooses the icon. */
+export const browser: WABrowserDescription = [plainDeviceName, "Chrome", "22.04.4"];
 const minuteMs = 60_000;
 
 type Parts = { intake: Intake; relay: Relay; control: ConnectionControl; accounts: AccountBook };
 
 /** Baileys' settings for one connection. */
 export function socketConfig(
-  { url, proxyUrl, auth, logger, sentMessage, version, events }: ConnectionOptions,
+  { url, proxyUrl, deviceName, auth, logger, sentMessage, version, events }: ConnectionOptions,
   { intake, relay, control, accounts }: Parts,
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
     // Bun's WebSocket reads the proxy of an agent, and nothing else of it.
     ...(proxyUrl === undefined ? {} : { agent: { proxy: new URL(proxyUrl) } as unknown as Agent }),
-    browser,
+    browser: [deviceName ?? browser[0], browser[1], browser[2]],
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),
     ...(version === undefined ? {} : { version: waVersionParts(version) }),

@@ -26,7 +26,10 @@ import type { Handoff, PasskeyProgress } from "./passkey/progress.ts";
  * A connection that is open and deaf goes to waiting too: first for a new socket, then for a session that is reloaded
  * from the disk, then with an alarm. A connection that can decrypt nothing is reloaded at once.
  */
-export type Pairing = ({ method: "qr" } | { method: "code"; phone: string }) & {
+/** The requested way to link. A pairing code keeps the plain device name: WhatsApp accepts known ones only. */
+export type Want = { method: "qr"; deviceName?: string | undefined } | { method: "code"; phone: string };
+
+export type Pairing = Want & {
   until: number;
   /** Set while the link requires a passkey. */
   handoff?: Handoff | undefined;
@@ -70,7 +73,7 @@ export type Trying = {
 };
 
 export type Event =
-  | { is: "connect"; paired: boolean; want: { method: "qr" } | { method: "code"; phone: string } }
+  | { is: "connect"; paired: boolean; want: Want }
   /** At the start of the process, for a login on the volume. */
   | { is: "resume"; afterMs: number; suspension?: Suspension | undefined; fresh?: boolean }
   | { is: "shown"; show: "qr" | "code"; value: string; expiresAt: number }

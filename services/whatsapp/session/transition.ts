@@ -132,7 +132,7 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
   }
   const until = now + pairingWindowMs;
   const pairing: Pairing =
-    event.want.method === "qr" ? { method: "qr", until } : { method: "code", phone: event.want.phone, until };
+    event.want.method === "qr" ? { ...event.want, until } : { method: "code", phone: event.want.phone, until };
   const current = isPairing(state) ? state.pairing : undefined;
   if (current && isSameRequest(current, pairing)) {
     const extended = { ...current, until: Math.max(current.until, until) };
@@ -151,7 +151,8 @@ function suspend(state: State, paired: boolean): Step {
 }
 
 function isSameRequest(a: Pairing, b: Pairing): boolean {
-  return a.method === b.method && (a.method === "qr" || a.phone === (b as { phone: string }).phone);
+  if (a.method === "code") return b.method === "code" && a.phone === b.phone;
+  return b.method === "qr" && a.deviceName === b.deviceName;
 }
 
 function codeRefusal(code: number): string {

@@ -182,6 +182,7 @@ export function startShard(options: {
   unavailableAfterMs?: number;
   waVersion?: () => string | undefined;
   egress?: ProxyPool;
+  deviceName?: string;
   fence?: () => void;
   shard?: number;
 }): InProcess {
@@ -214,6 +215,7 @@ export function startShard(options: {
     waitScale: options.waitScale,
     waVersion: options.waVersion,
     egress: options.egress,
+    deviceName: options.deviceName,
     fence,
     logger,
     metrics: new ShardMetrics(metrics),

@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { deviceName } from "../../../../lib/contracts/shard/device_name.ts";
 import { sessionStatus } from "../../../../lib/contracts/shard/schemas.ts";
 import { phoneDigits } from "../../http/phone_number.ts";
 import { timestamp } from "../../http/text.ts";
@@ -11,6 +12,12 @@ export const newConnection = z
       type: "string",
       description: 'The phone number to link. Required if the method is "code".',
       example: "5511987654321",
+    }),
+    device_name: deviceName.optional().openapi({
+      description:
+        "Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual " +
+        "names. Default: the platform's.",
+      example: "Padaria Aurora",
     }),
   })
   .refine((request) => request.method !== "code" || request.phone !== undefined, {
@@ -48,7 +55,8 @@ export const sessionSchema = z
       .optional()
       .openapi({
         description:
-          "The egress proxy through which the session reaches WhatsApp, without its credentials. Only admin keys see it.",
+          "The egress proxy through which the session reaches WhatsApp, without its credentials. Only admin keys see " +
+          "it.",
       }),
     reason: z.string().nullable().openapi({ description: "Why the session is not open." }),
     banned_until: timestamp.optional().openapi({

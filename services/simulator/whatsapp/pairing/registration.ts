@@ -1,4 +1,4 @@
-import type { proto } from "@whiskeysockets/baileys";
+import { proto } from "@whiskeysockets/baileys";
 import type { ClientHello } from "../noise/handshake.ts";
 
 /** The keys that an unlinked companion sends when it connects. */
@@ -7,6 +7,8 @@ export type Registration = {
   identity: Buffer;
   registrationId: number;
   signedPreKey: { keyId: number; public: Buffer; signature: Buffer };
+  /** The device's name, as the phone lists it. */
+  name: string;
 };
 
 /** Parses a registration. Throws if a field is missing or has the wrong size. */
@@ -22,6 +24,7 @@ export function parseRegistration(
   };
   return {
     noiseKey: hello.staticKey,
+    name: proto.DeviceProps.decode(data.deviceProps ?? new Uint8Array()).os ?? "",
     identity: field("eIdent", 32),
     registrationId: field("eRegid", 4).readUInt32BE(),
     signedPreKey: {

@@ -11,6 +11,8 @@ export type DeviceIdentity = {
   registrationId: number;
   signedPreKey: { keyId: number; public: Buffer; signature: Buffer };
   linkedAt: number;
+  /** As the phone lists it. Devices of earlier versions have none. */
+  name?: string;
   /** True if the phone has shared its history with this companion. */
   synced: boolean;
 };
