@@ -33,7 +33,8 @@ export async function startBridge(proxy: Proxy): Promise<Bridge> {
   });
 
   const forward = async (client: Socket, head: string, rest: Buffer) => {
-    const given = Buffer.from(/^proxy-authorization: *(.*)$/im.exec(head)?.[1]?.trim() ?? "");
+    const header = head.split("\r\n").find((line) => line.toLowerCase().startsWith("proxy-authorization:"));
+    const given = Buffer.from(header?.slice(header.indexOf(":") + 1).trim() ?? "");
     if (given.length !== expected.length || !timingSafeEqual(given, expected))
       return client.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
     const [, host, port] = /^CONNECT \[?([^\s\]]+?)\]?:(\d{1,5}) HTTP\/1\.[01]\r\n/.exec(`${head}\r\n`) ?? [];
