@@ -36,6 +36,7 @@ export { journalQuarantine } from "./inbound/schema.ts";
 export type { QuarantinedEntry } from "./inbound/schema.ts";
 export { media, mediaFetches, mediaUploads } from "./media/schema.ts";
 export type { Media, MediaFetch, MediaRow, MediaUpload } from "./media/schema.ts";
+export { groupReceipts } from "./messages/group_receipts.ts";
 export { messageDirections, messages, messageStatuses, waitReasons } from "./messages/schema.ts";
 export type { Message, MessageDirection, MessageStatus, WaitReason } from "./messages/schema.ts";
 export { moves, moveSteps } from "./moves/schema.ts";
