@@ -41,6 +41,8 @@ describe("chaos:shard", () => {
     });
     const allArrived = { lost: 0, duplicates: 0, foreign: 0, disordered: 0 };
     expect(result).toMatchObject({ sent: allArrived, received: allArrived, refused: 0, givenUp: 0, relinked: 0 });
+    expect(result).toMatchObject({ adsLost: 0, statusesStored: 0 });
+    expect(result.adsReceived).toBeGreaterThanOrEqual(20);
     expect(result.sent.sent).toBeGreaterThanOrEqual(400);
     // In a batch, in a write, twice in a pairing, and without Consul.
     expect(result.deaths).toBeGreaterThanOrEqual(5);

@@ -58,6 +58,9 @@ try {
     foreign: sent.foreign + received.foreign,
     disordered_chats: sent.disordered + received.disordered,
     new_qr: more.relinked,
+    ads_received: more.adsReceived,
+    ads_lost: more.adsLost,
+    statuses_stored: more.statusesStored,
     deaths: more.deaths,
     refused_as_told: more.refused,
     undecryptable_at_first: more.undecryptable,
@@ -65,8 +68,8 @@ try {
     slowest_recovery_s: Number(more.slowestRecoveryS.toFixed(1)),
   };
   await publish("chaos:shard", values, result);
-  const { lost, duplicates, foreign, disordered_chats, new_qr } = result;
-  if (lost + duplicates + foreign + disordered_chats + new_qr > 0) process.exitCode = 1;
+  const { lost, duplicates, foreign, disordered_chats, new_qr, ads_lost, statuses_stored } = result;
+  if (lost + duplicates + foreign + disordered_chats + new_qr + ads_lost + statuses_stored > 0) process.exitCode = 1;
 } finally {
   if (!values.keep) await rm(folder, { recursive: true, force: true });
 }

@@ -104,9 +104,11 @@ export class Intake {
       },
       Math.min(maxCheckMs, unavailableAfterMs / 4),
     );
-    for (const { key, at, push_name: pushName } of this.#options.placeholders.due()) {
+    const { placeholders } = this.#options;
+    for (const { id, key, at, push_name: pushName } of placeholders.due()) {
       if (control.isOver()) return;
       await socket.requestPlaceholderResend(key, { key, messageTimestamp: at, pushName });
+      if (!control.isOver()) placeholders.requested(id);
     }
   }
 

@@ -123,16 +123,22 @@ export class Placeholders {
     if (this.#pending.delete(id)) this.#write();
   }
 
+  /** The phone was asked for the content. */
+  requested(id: string): void {
+    const known = this.#pending.get(id);
+    if (known === undefined) return;
+    known.asked += 1;
+    this.#write();
+  }
+
   /** The placeholders to request from the phone after a login; each a few times at most. */
   due(): Placeholder[] {
-    if (this.#pending.size === 0) return [];
-    for (const each of this.#pending.values()) {
-      if (isTooOld(each.at) || each.asked >= maxRequests) {
-        if (each.reported) this.#pending.delete(each.id);
-      } else each.asked += 1;
-    }
-    this.#write();
-    return [...this.#pending.values()].filter(({ at }) => !isTooOld(at));
+    const isDue = ({ at, asked }: Placeholder) => !isTooOld(at) && asked < maxRequests;
+    const pending = [...this.#pending.values()];
+    const over = pending.filter((each) => each.reported && !isDue(each));
+    for (const { id } of over) this.#pending.delete(id);
+    if (over.length > 0) this.#write();
+    return pending.filter(isDue);
   }
 
   /** Forgets the oldest that is in the journal; without any, has the oldest journaled now, up to twice the capacity. */

@@ -4,10 +4,11 @@ import { contactOf, countTexts, ReceivedLog, screenTexts } from "../../rig/chat_
 import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { refusals } from "./faults.ts";
+import type { SideOutcome } from "./side_traffic.ts";
 import type { Stage } from "./stage.ts";
 import type { Traffic } from "./traffic.ts";
 
-export type Outcome = {
+export type Outcome = SideOutcome & {
   sent: Comparison;
   received: Comparison;
   /** Sent by a business, refused by an injected fault, failed in Postgres and shown on no phone. */
@@ -26,9 +27,12 @@ type Row = { id: string; chat: string; text: string; status: string; error_code:
 export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome> {
   const { owner, simulator } = stage;
   await settled(stage, traffic);
+  const side = await traffic.side.outcome(owner);
   const outbound = new Map((await rowsOf(owner, "outbound")).map((row) => [row.id, row]));
   const inbound = new ReceivedLog();
-  for (const { id, chat, text } of await rowsOf(owner, "inbound")) inbound.add(contactOf(chat), id, text);
+  for (const { id, chat, text } of await rowsOf(owner, "inbound")) {
+    if (!traffic.side.isAd(text)) inbound.add(contactOf(chat), id, text);
+  }
 
   const isRefused = (text: string) =>
     refusals.has(outbound.get(traffic.submitted.get(text)?.id ?? "")?.error_code ?? "");
@@ -44,6 +48,7 @@ export async function outcomeOf(stage: Stage, traffic: Traffic): Promise<Outcome
   const screens = await Promise.all([...expected.keys()].map((contact) => simulator.screen(contact)));
   const stats = await simulator.stats();
   return {
+    ...side,
     sent: compareChats(expected, shown, (contact, ...chats) => reportDisorder(`on the phone of ${contact}`, ...chats)),
     received: compareChats(traffic.written.chats, inbound.chats, (contact, ...chats) =>
       reportDisorder(`in Postgres, from ${contact}`, ...chats),

@@ -4,6 +4,7 @@ import { ChatLog } from "../../rig/chat_log.ts";
 import { SteadyLoad } from "../../rig/load.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { textOf } from "../../rig/text.ts";
+import { SideTraffic } from "./side_traffic.ts";
 import type { Stage } from "./stage.ts";
 
 /** Pause before a retry while Postgres is unavailable, ms. */
@@ -20,10 +21,12 @@ export class Traffic {
   readonly submitted = new Map<string, { id: string; contact: string }>();
   readonly sent = new ChatLog();
   readonly written = new ChatLog();
+  readonly side: SideTraffic;
 
   /** `perSecond`: messages in each direction. */
   constructor(stage: Pick<Stage, "db" | "producer" | "simulator">, businesses: readonly Business[], perSecond: number) {
     this.#stage = stage;
+    this.side = new SideTraffic(stage);
     this.load = new SteadyLoad({
       perSecond,
       jobsAt: (n) => {
@@ -55,8 +58,9 @@ export class Traffic {
     await this.#stage.producer.wake("send", { business_id: business.id }).catch(() => {});
   }
 
-  async #write({ phone }: Business, contact: string, text: string): Promise<void> {
-    await this.#stage.simulator.write(contact, phone, text);
+  async #write(business: Business, contact: string, text: string): Promise<void> {
+    await this.#stage.simulator.write(contact, business.phone, text);
     this.written.add(contact, text);
+    await this.side.beside(business, contact);
   }
 }
