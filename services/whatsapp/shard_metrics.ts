@@ -5,6 +5,9 @@ import type { PasskeyStep } from "../../lib/contracts/shard/passkey.ts";
 import type { SessionStatus } from "../../lib/contracts/shard/schemas.ts";
 import { sessionStatus } from "../../lib/contracts/shard/schemas.ts";
 
+/** Names of unknown stanzas that are counted and logged apart; a new version of WhatsApp Web brings a few. */
+const maxUnknownNames = 50;
+
 /** Values read at each scrape. */
 export type ShardGauges = {
   sessions(): Iterable<{ status: SessionStatus }>;
@@ -24,6 +27,8 @@ export class ShardMetrics {
   readonly #quarantined;
   readonly #unavailable;
   readonly #stanzaFailures;
+  readonly #unknownStanzas;
+  readonly #unknownNames = new Set<string>();
   readonly #rate = new MinuteRate();
   readonly #metrics: Metrics;
 
@@ -56,6 +61,11 @@ export class ShardMetrics {
       "whatsapp_passkey_steps_total",
       "Steps of links with a passkey, renewed challenges included.",
       ["step"],
+    );
+    this.#unknownStanzas = metrics.counter(
+      "whatsapp_unknown_stanzas_total",
+      "Stanzas of types that this version does not know.",
+      ["name"],
     );
     this.#alarms = metrics.counter("whatsapp_alarms_total", "Sessions that need an operator's attention.");
   }
@@ -121,6 +131,14 @@ export class ShardMetrics {
 
   passkeyStep(step: PasskeyStep | "failed"): void {
     this.#passkeySteps.inc({ step });
+  }
+
+  /** Returns true for the first of this name since the start of the process. */
+  unknownStanza(name: string): boolean {
+    const isNew = !this.#unknownNames.has(name) && this.#unknownNames.size < maxUnknownNames;
+    if (isNew) this.#unknownNames.add(name);
+    this.#unknownStanzas.inc({ name: this.#unknownNames.has(name) ? name : "other" });
+    return isNew;
   }
 
   alarm(): void {

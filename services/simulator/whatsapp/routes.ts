@@ -33,9 +33,11 @@ import {
   phoneNumber,
   qrCode,
   refreshRequest,
+  unknownStanza,
 } from "./schemas.ts";
 import type { Simulation } from "./simulation.ts";
 import { isBroadcastJid, isGroupJid, phoneJid } from "./wire/jid.ts";
+import { node, nowS, server, stanzaId } from "./wire/stanza.ts";
 
 /** The control API of WhatsApp's side: the actions of the people at the phones, and faults. */
 export function whatsappControl(simulation: Simulation): Hono {
@@ -160,6 +162,16 @@ export function whatsappControl(simulation: Simulation): Hono {
     const { to, ...attack } = hostile.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     return c.json(await writeHostile(simulation, from, phones.obtain(to), attack), 201);
+  });
+
+  /** Sends the phone's companions a stanza of any type, as WhatsApp's server might in a later version. */
+  app.post("/phones/:phone/stanzas", async (c) => {
+    const { tag, type, child } = unknownStanza.parse(await jsonBody(c));
+    const content = child === undefined ? [] : [node(child)];
+    for (const device of known(c.req.param("phone")).devices.values())
+      device.mailbox.put(node(tag, { from: server, id: stanzaId(), t: nowS(), type }, content));
+    await store.committed();
+    return c.body(null, 204);
   });
 
   app.get("/phones/:phone/messages", (c) => {

@@ -63,6 +63,11 @@ export const outgoing = z.looseObject({
     .transform((text) => Buffer.from(text, "base64"))
     .optional(),
 });
+export const unknownStanza = z.strictObject({
+  tag: z.string().min(1).max(100),
+  type: z.string().max(100).optional(),
+  child: z.string().min(1).max(100).optional(),
+});
 export const hostile = z.strictObject({
   to: phoneNumber,
   kind: hostileKind,

@@ -8,6 +8,7 @@ import { nameRecipientOnly } from "../accounts/addressing.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { ConnectionControl, ConnectionOptions } from "../session/connection_options.ts";
+import { unknownName } from "../session/protocol.ts";
 import { RetryBudget } from "../session/retry_budget.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
 import { Attempts } from "./attempts.ts";
@@ -78,6 +79,8 @@ export class Intake {
     for (const { tag, content } of stanza.content) {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
     }
+    // Baileys drops ciphertexts of a form that it does not know.
+    if (unknownName(stanza) !== undefined) this.#options.control.unlessOver(() => this.#await(stanza, "undecryptable"));
     const missing = missingContent(stanza);
     if (missing) this.#options.control.unlessOver(() => this.#arrivedWithout(stanza, missing));
   }

@@ -46,6 +46,7 @@ describe("a connection", () => {
       receipt: () => Promise.resolve(),
       unavailable: () => Promise.resolve(),
       quarantined: () => Promise.resolve(),
+      unknownStanza: () => {},
       stanzaFailed: () => {},
       deaf: () => {},
       undecryptable: () => {},

@@ -16,6 +16,7 @@ import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
 import { OutputGate } from "./output_gate.ts";
+import { acknowledgementOf, unknownName } from "./protocol.ts";
 import { PairingCodes } from "./pairing_codes.ts";
 import { PasskeyExchange } from "./passkey/exchange.ts";
 import { keepAliveMs, socketConfig } from "./socket_config.ts";
@@ -168,8 +169,11 @@ export class Connection {
     ws.once("frame", () =>
       this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)),
     );
-    ws.on("frame", ({ tag }: Partial<BinaryNode>) => {
+    ws.on("frame", (stanza: Partial<BinaryNode>) => {
+      const { tag } = stanza;
       this.lastInboundAt = Date.now();
+      const name = unknownName(stanza);
+      if (name !== undefined) this.#unlessOver(() => this.#unknown(name, stanza));
       if (tag !== undefined && delivered.has(tag)) this.#deafness.heard();
     });
     // Before Baileys' own listeners, which lead to the acknowledgement.
@@ -205,6 +209,15 @@ export class Connection {
 
   #identified(names: AccountName[]): void {
     this.#events.identified(names).catch((error: unknown) => this.#failVolume(error));
+  }
+
+  #unknown(name: string, stanza: Partial<BinaryNode>): void {
+    this.#events.unknownStanza(truncate(name, maxLoggedId));
+    const acknowledgement = acknowledgementOf(stanza);
+    if (acknowledgement === undefined) return;
+    this.#socket
+      .sendNode(acknowledgement)
+      .catch((error: unknown) => this.#stanzaFailed({ tag: "ack", attrs: acknowledgement.attrs }, error));
   }
 
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {

@@ -1,4 +1,5 @@
 import { messageOf } from "../../../lib/core/errors.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Journal } from "../receiving/journal.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
@@ -9,6 +10,7 @@ type Options = {
   businessId: string;
   journal: Journal;
   metrics: ShardMetrics;
+  logger: Logger;
   garble: GarbleWatch;
   dispatch: (event: Event) => void;
   /** Called before the event is dispatched. */
@@ -21,7 +23,15 @@ type Options = {
 };
 
 /** Translates what a connection reports into journal entries, metrics and events of the session's state machine. */
-export function connectionEvents({ businessId, journal, metrics, garble, dispatch, ...on }: Options): ConnectionEvents {
+export function connectionEvents({
+  businessId,
+  journal,
+  metrics,
+  logger,
+  garble,
+  dispatch,
+  ...on
+}: Options): ConnectionEvents {
   return {
     shown: (show, value, expiresAt) => dispatch({ is: "shown", show, value, expiresAt }),
     passkey: (progress, handoff) => {
@@ -58,6 +68,11 @@ export function connectionEvents({ businessId, journal, metrics, garble, dispatc
     quarantined: async (message) => {
       metrics.quarantined();
       if (message !== undefined) await journal.append("inbound", businessId, message);
+    },
+    unknownStanza: (name) => {
+      if (!metrics.unknownStanza(name)) return;
+      logger.error({ alarm: true, stanza: name }, "WhatsApp sent a stanza of an unknown type");
+      metrics.alarm();
     },
     stanzaFailed: (tag) => metrics.stanzaFailed(tag),
     deaf: (heard) => {

@@ -42,6 +42,8 @@ export type ConnectionEvents = {
   unavailable(message: InboundData): Promise<void>;
   /** Content was quarantined: the process died while decoding it. `message`: its envelope, if it belongs to a chat. */
   quarantined(message: InboundData | undefined): Promise<void>;
+  /** WhatsApp sent a stanza of a type that is not in the ledger (protocol.ts). */
+  unknownStanza(name: string): void;
   /** A listener threw while handling a stanza. */
   stanzaFailed(tag: string): void;
   /** The connection is open and delivers nothing. `heard`: whether it delivered anything earlier. */

@@ -114,6 +114,7 @@ export class CurrentConnection {
         businessId,
         journal,
         metrics,
+        logger,
         dispatch: this.#options.dispatch,
         onPaired: () => {
           login.syncPairing();
