@@ -18,7 +18,6 @@ export type Kept = {
 };
 
 const bytes = z.base64().transform((text) => new Uint8Array(Buffer.from(text, "base64")));
-const keptOriginal = z.object({ message: bytes, authors: z.array(z.string()) });
 const keptUnread = z.object({ data: inboundData, bytes });
 
 /** `sentMessage`: the plaintext of a message that the business sent. */
@@ -28,14 +27,16 @@ export function keptFor(
   sentMessage: (waMessageId: string) => Uint8Array | undefined,
 ): Kept {
   return {
-    original: (id, original) => messages.keep(businessId, "original", id, encode(original)),
+    original: (id, { message, authors }) =>
+      messages.keep(businessId, "original", id, Buffer.concat([Buffer.from(`${authors.join(" ")}\n`), message])),
     originalOf: (id, own) => {
       const sent = sentMessage(id);
       if (sent !== undefined) return { message: proto.Message.decode(sent), authors: own };
       const kept = messages.get(businessId, "original", id);
       if (kept === undefined) return undefined;
-      const { message, authors } = keptOriginal.parse(JSON.parse(kept.toString("utf8")));
-      return { message: proto.Message.decode(message), authors };
+      const end = kept.indexOf("\n");
+      const authors = kept.subarray(0, end).toString("utf8").split(" ");
+      return { message: proto.Message.decode(kept.subarray(end + 1)), authors };
     },
     unread: async (data, content) => {
       if (content.length > maxUnreadBytes) return;

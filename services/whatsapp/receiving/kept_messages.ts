@@ -15,7 +15,7 @@ type Limit = { rows: number; bytes: number; days: number };
  * backlog; polls take votes for as long as they are shown.
  */
 const limits: Record<Purpose, Limit> = {
-  original: { rows: 5_000, bytes: 4 * 1024 * 1024, days: 7 },
+  original: { rows: 3_000, bytes: 2 * 1024 * 1024, days: 7 },
   unread: { rows: 1_000, bytes: 8 * 1024 * 1024, days: 90 },
 };
 export const maxUnreadBytes = 64 * 1024;
@@ -39,30 +39,25 @@ export class KeptMessages {
   constructor(db: ShardDb) {
     this.#db = db;
     this.#insert = db.db.query(
-      "INSERT INTO kept_messages (business_id, purpose, wa_message_id, at, key_id, box) VALUES (?, ?, ?, ?, ?, ?) " +
-        "ON CONFLICT DO NOTHING",
+      "INSERT INTO kept (business_id, purpose, wa_message_id, at, key_id, box) VALUES (?, ?, ?, ?, ?, ?)",
     );
     this.#select = db.db.query(
-      "SELECT key_id, box FROM kept_messages WHERE business_id = ? AND purpose = ? AND wa_message_id = ?",
+      "SELECT key_id, box FROM kept WHERE business_id = ? AND purpose = ? AND wa_message_id = ? ORDER BY at LIMIT 1",
     );
     const counts = db.db.query<{ business_id: string; purpose: Purpose } & Held, []>(
-      "SELECT business_id, purpose, count(*) AS rows, sum(length(box)) AS bytes FROM kept_messages " +
+      "SELECT business_id, purpose, count(*) AS rows, sum(length(box)) AS bytes FROM kept " +
         "GROUP BY business_id, purpose",
     );
     for (const { business_id, purpose, rows, bytes } of counts.all())
       this.#held.set(nameOf(business_id, purpose), { rows, bytes });
   }
 
-  /**
-   * Keeps a message. Resolves once it is on the disk, in the same commit as a journal entry appended in the same turn.
-   * The first message of an id stands: another sender who repeats the id does not replace it.
-   */
+  /** Keeps a message. Resolves once it is on the disk, in the same commit as a journal entry of the same turn. */
   async keep(businessId: string, purpose: Purpose, waMessageId: string, body: Uint8Array, at = Date.now()) {
     const { keyId, box } = this.#db.sealer.seal(body, context(businessId, purpose, waMessageId));
     const held = this.#heldBy(businessId, purpose);
     await this.#db.write(() => {
-      const { changes } = this.#insert.run(businessId, purpose, waMessageId, at, keyId, box);
-      if (changes === 0) return;
+      this.#insert.run(businessId, purpose, waMessageId, at, keyId, box);
       held.rows += 1;
       held.bytes += box.length;
       const { rows, bytes } = limits[purpose];
@@ -70,6 +65,10 @@ export class KeptMessages {
     });
   }
 
+  /**
+   * The first message of an id: another sender who repeats the id does not replace it. Searches the index entries of the
+   * business, a few thousand at most; few messages are edits or votes.
+   */
   get(businessId: string, purpose: Purpose, waMessageId: string): Buffer | undefined {
     const row = this.#select.get(businessId, purpose, waMessageId);
     if (row === null) return undefined;
@@ -80,7 +79,7 @@ export class KeptMessages {
   rowsOf(businessId: string, purpose?: Purpose): KeptRow[] {
     const rows = this.#db.db
       .query<SealedRow & { at: number }, [string, string | null]>(
-        "SELECT business_id, purpose, wa_message_id, at, key_id, box FROM kept_messages " +
+        "SELECT business_id, purpose, wa_message_id, at, key_id, box FROM kept " +
           "WHERE business_id = ?1 AND (?2 IS NULL OR purpose = ?2) ORDER BY at",
       )
       .all(businessId, purpose ?? null);
@@ -92,8 +91,9 @@ export class KeptMessages {
     }));
   }
 
-  /** Imports the messages of another shard. */
+  /** Imports the messages of another shard, in place of those that are here. */
   async takeOver(businessId: string, rows: readonly KeptRow[]): Promise<void> {
+    await this.removeAll(businessId);
     for (let from = 0; from < rows.length; from += rowsPerCommit) {
       const some = rows.slice(from, from + rowsPerCommit);
       await Promise.all(
@@ -105,7 +105,7 @@ export class KeptMessages {
   /** Deletes all messages of a business that has left this shard. */
   async removeAll(businessId: string): Promise<void> {
     await this.#db.write((db) => {
-      db.query("DELETE FROM kept_messages WHERE business_id = ?").run(businessId);
+      db.query("DELETE FROM kept WHERE business_id = ?").run(businessId);
       for (const purpose of Object.keys(limits) as Purpose[]) this.#held.delete(nameOf(businessId, purpose));
     });
   }
@@ -113,14 +113,14 @@ export class KeptMessages {
   /** The businesses with unread messages. */
   unreadOf(): string[] {
     const query = this.#db.db.query<{ business_id: string }, []>(
-      "SELECT DISTINCT business_id FROM kept_messages WHERE purpose = 'unread'",
+      "SELECT DISTINCT business_id FROM kept WHERE purpose = 'unread'",
     );
     return query.all().map(({ business_id }) => business_id);
   }
 
   async forget(businessId: string, purpose: Purpose, waMessageId: string): Promise<void> {
     await this.#db.write((db) => {
-      db.query("DELETE FROM kept_messages WHERE business_id = ? AND purpose = ? AND wa_message_id = ?").run(
+      db.query("DELETE FROM kept WHERE business_id = ? AND purpose = ? AND wa_message_id = ?").run(
         businessId,
         purpose,
         waMessageId,
@@ -132,7 +132,7 @@ export class KeptMessages {
   /** Deletes messages older than their retention. */
   async purge(now = Date.now()): Promise<void> {
     await this.#db.write((db) => {
-      const remove = db.query("DELETE FROM kept_messages WHERE business_id = ? AND purpose = ? AND at < ?");
+      const remove = db.query("DELETE FROM kept WHERE business_id = ? AND purpose = ? AND at < ?");
       for (const name of this.#held.keys()) {
         const [businessId, purpose] = name.split(" ") as [string, Purpose];
         if (remove.run(businessId, purpose, now - limits[purpose].days * dayMs).changes > 0)
@@ -144,32 +144,22 @@ export class KeptMessages {
   /** Reseals rows that were sealed under an older key of the ring, a page at a time. Resolves with their number. */
   async reseal(): Promise<number> {
     const { db, sealer } = this.#db;
-    const page = db.query<SealedRow, [string, string, string, number]>(
-      `SELECT business_id, purpose, wa_message_id, key_id, box FROM kept_messages
-       WHERE (business_id, purpose, wa_message_id) > (?, ?, ?) ORDER BY business_id, purpose, wa_message_id LIMIT ?`,
+    const page = db.query<SealedRow & { seq: number }, [number, number]>(
+      "SELECT seq, business_id, purpose, wa_message_id, key_id, box FROM kept WHERE seq > ? ORDER BY seq LIMIT ?",
     );
-    const update = db.query<unknown, [string, Uint8Array, string, string, string]>(
-      "UPDATE kept_messages SET key_id = ?, box = ? WHERE business_id = ? AND purpose = ? AND wa_message_id = ?",
-    );
+    const update = db.query<unknown, [string, Uint8Array, number]>("UPDATE kept SET key_id = ?, box = ? WHERE seq = ?");
     let resealed = 0;
-    for (let last: SealedRow | undefined; ;) {
-      const rows = page.all(last?.business_id ?? "", last?.purpose ?? "", last?.wa_message_id ?? "", rowsPerCommit);
+    for (let last = 0; ;) {
+      const rows = page.all(last, rowsPerCommit);
       if (rows.length === 0) return resealed;
-      last = rows.at(-1);
-      const sealed = rows
-        .filter(({ key_id }) => !sealer.isCurrent(key_id))
-        .map(({ business_id, purpose, wa_message_id, key_id, box }) => {
-          const about = context(business_id, purpose, wa_message_id);
-          return {
-            business_id,
-            purpose,
-            wa_message_id,
-            ...sealer.seal(sealer.open({ keyId: key_id, box }, about), about),
-          };
-        });
+      last = rows.at(-1)!.seq;
+      const stale = rows.filter(({ key_id }) => !sealer.isCurrent(key_id));
+      const sealed = stale.map(({ seq, business_id, purpose, wa_message_id, key_id, box }) => {
+        const about = context(business_id, purpose, wa_message_id);
+        return { seq, ...sealer.seal(sealer.open({ keyId: key_id, box }, about), about) };
+      });
       await this.#db.write(() => {
-        for (const { business_id, purpose, wa_message_id, keyId, box } of sealed)
-          update.run(keyId, box, business_id, purpose, wa_message_id);
+        for (const { seq, keyId, box } of sealed) update.run(keyId, box, seq);
       });
       resealed += sealed.length;
     }
@@ -182,8 +172,8 @@ export class KeptMessages {
     const kept = Math.floor(held.rows * share);
     this.#db.db
       .query(
-        `DELETE FROM kept_messages WHERE business_id = ?1 AND purpose = ?2 AND at <= (
-           SELECT at FROM kept_messages WHERE business_id = ?1 AND purpose = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)`,
+        `DELETE FROM kept WHERE business_id = ?1 AND purpose = ?2 AND at <= (
+           SELECT at FROM kept WHERE business_id = ?1 AND purpose = ?2 ORDER BY at DESC LIMIT 1 OFFSET ?3)`,
       )
       .run(businessId, purpose, kept);
     this.#recount(businessId, purpose);
@@ -191,7 +181,7 @@ export class KeptMessages {
 
   #recount(businessId: string, purpose: Purpose): void {
     const count = this.#db.db.query<Held, [string, string]>(
-      "SELECT count(*) AS rows, ifnull(sum(length(box)), 0) AS bytes FROM kept_messages " +
+      "SELECT count(*) AS rows, ifnull(sum(length(box)), 0) AS bytes FROM kept " +
         "WHERE business_id = ? AND purpose = ?",
     );
     Object.assign(this.#heldBy(businessId, purpose), count.get(businessId, purpose));

@@ -147,20 +147,21 @@ const schema = `
 `;
 
 /**
- * kept_messages: received messages that are needed after Postgres has them, see receiving/kept_messages.ts. Created at
- * every start, because databases of earlier versions lack it.
+ * kept: received messages that are needed after Postgres has them, see receiving/kept_messages.ts. Rows and index grow
+ * in order of time, because a random order dirties a page for each message. Created at every start, because databases
+ * of earlier versions lack it.
  */
 const additions = `
-  CREATE TABLE IF NOT EXISTS kept_messages (
+  CREATE TABLE IF NOT EXISTS kept (
+    seq INTEGER PRIMARY KEY,
     business_id TEXT NOT NULL,
     purpose TEXT NOT NULL,
     wa_message_id TEXT NOT NULL,
     at INTEGER NOT NULL,
     key_id TEXT NOT NULL,
-    box BLOB NOT NULL,
-    PRIMARY KEY (business_id, purpose, wa_message_id)
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS kept_messages_at ON kept_messages (business_id, purpose, at);
+    box BLOB NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS kept_in_order ON kept (business_id, purpose, at, wa_message_id);
 `;
 
 function create(db: Database, keys: KeyRing): void {
@@ -199,7 +200,7 @@ function retireOldKey(db: Database, sealer: Sealer): void {
   // Any row, not only the oldest: a moved business brought old entries that were sealed here on arrival.
   const stale = (table: string) =>
     db.query(`SELECT 1 FROM ${table} WHERE ${isStale} LIMIT 1`).get(sealer.keyId) !== null;
-  if (stale("journal") || stale("sends") || stale("kept_messages")) return;
+  if (stale("journal") || stale("sends") || stale("kept")) return;
   const { keyId, box } = sealer.seal(Buffer.from("shard"), "canary");
   db.query("UPDATE store SET canary_key = ?, canary = ? WHERE canary_key <> ?").run(keyId, box, keyId);
 }
