@@ -31,6 +31,8 @@ describe("sealed edits", () => {
     const { contact, write } = scenario;
     const { id } = await write(contact, { text: "at noun" });
     await received(1);
+    // A message without an acknowledgement is redelivered after the restart.
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
     await scenario.restart();
     await scenario.shard.reaches(scenario.business, "open");
     await write(contact, { type: "edit", target: own(id), text: "at noon", seal });

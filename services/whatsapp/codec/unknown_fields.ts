@@ -14,9 +14,13 @@ const asideNames: ReadonlySet<string> = new Set([
   "messageContextInfo",
 ]);
 
+/** True if a message has fields that accompany content, and no content that is known. */
+export const hasAsidesOnly = (message: proto.IMessage): boolean =>
+  Object.keys(message).every((name) => asideNames.has(name));
+
 /** The name of content whose field Baileys' definitions lack: its number. Undefined if there is none. */
 export function unknownFieldIn(message: proto.IMessage, bytes: Uint8Array): string | undefined {
-  if (Object.keys(message).some((name) => !asideNames.has(name))) return undefined;
+  if (!hasAsidesOnly(message)) return undefined;
   for (const { number, value } of fieldsOf(bytes)) {
     if (!asideNumbers.has(number)) return `field ${number}`;
     if (number !== deviceSentMessage) continue;

@@ -6,6 +6,7 @@ import { timerIn } from "../codec/disappearing.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import { keptOf } from "../codec/original.ts";
 import type { Original } from "../codec/original.ts";
+import { hasAsidesOnly } from "../codec/unknown_fields.ts";
 import { unwrapped } from "../codec/unwrap.ts";
 import { inboundOf, writersOf } from "./inbound.ts";
 import type { Placeholder } from "./placeholders.ts";
@@ -17,9 +18,10 @@ export type Decoded = {
   original?: { message: Uint8Array; authors: string[] } | undefined;
   /** The message as it was encoded, to decode it again later. */
   bytes?: Uint8Array | undefined;
-  /** The placeholder whose content it is. */
-  fills?: string | undefined;
 };
+
+/** A decoded plaintext. `filled`: the placeholders whose content it has, even where that belongs in no journal. */
+export type DecodedPlaintext = { messages: Decoded[]; filled: string[] };
 
 type Options = {
   me: Contact;
@@ -49,7 +51,7 @@ export function envelopeOf(stanza: BinaryNode, me: Contact) {
  * Decodes a plaintext: the message, and messages that the phone resends in it.
  * @throws if its sender encoded it wrongly.
  */
-export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, options: Options): Decoded[] {
+export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, options: Options): DecodedPlaintext {
   const { me, placeholder, accounts } = options;
   const fullMessage = envelopeOf(stanza, me);
   const bytes = unpadRandomMax16(plaintext);
@@ -67,7 +69,11 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
   if (timer !== undefined && fullMessage.key.remoteJid) options.onTimer(fullMessage.key.remoteJid, timer);
   // Messages between the phone and its companions belong to no chat.
   const messages = stanza.attrs["category"] === "peer" ? resent : [first, ...resent];
-  return messages.flatMap((each) => decoded(each, options) ?? []);
+  return {
+    messages: messages.flatMap((each) => decoded(each, options) ?? []),
+    // The key to a group's messages comes in a ciphertext of its own, before the message.
+    filled: messages.flatMap(({ fills, message: content }) => (fills && !hasAsidesOnly(content ?? {}) ? [fills] : [])),
+  };
 }
 
 /** The placeholder that a message fills: the same id in the same chat. */
@@ -108,14 +114,14 @@ function resentIn({ protocolMessage }: proto.IMessage, { placeholder }: Options)
 }
 
 function decoded(each: Message, { me, original, accounts }: Options): Decoded | undefined {
-  const { key, messageTimestamp, pushName, message, bytes, outer, edit, fills } = each;
+  const { key, messageTimestamp, pushName, message, bytes, outer, edit } = each;
   if (!message) return undefined;
   const own = ownJidsOf(me);
   const timestampS = Number(messageTimestamp);
   const data = inboundOf({ key, timestampS, pushName, message, bytes, own, original, edit, accounts });
   if (data === undefined) return undefined;
   const kept = keptOf(outer ?? message, unwrapped(message).content);
-  return { data, original: kept && { message: kept, authors: writersOf(key, own, accounts) }, bytes, fills };
+  return { data, original: kept && { message: kept, authors: writersOf(key, own, accounts) }, bytes };
 }
 
 /** A message between the phone and this companion. WhatsApp's server lets no one else send one. */

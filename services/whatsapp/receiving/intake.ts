@@ -14,7 +14,7 @@ import { ConnectionClosed } from "../session/survivable.ts";
 import { Attempts } from "./attempts.ts";
 import type { Attempt } from "./attempts.ts";
 import { decodePlaintext, envelopeOf } from "./decoder.ts";
-import type { Decoded } from "./decoder.ts";
+import type { Decoded, DecodedPlaintext } from "./decoder.ts";
 import { belongsToChat, inboundWithout } from "./inbound.ts";
 import { missingContent } from "./placeholders.ts";
 import type { Missing, Placeholder } from "./placeholders.ts";
@@ -144,20 +144,25 @@ export class Intake {
   async decrypted(ciphertext: Uint8Array, plaintext: Uint8Array): Promise<void> {
     const { control } = this.#options;
     if (control.isOver()) throw new ConnectionClosed();
-    const messages = this.#decode(this.#stanzas.get(ciphertext), plaintext);
+    const { messages, filled } = this.#decode(this.#stanzas.get(ciphertext), plaintext);
     // A failure is reported before it reaches Baileys, which would request the message from its sender again and refuse
     // this one.
     for (const message of messages) await this.#untilDurable(this.#keep(message));
+    try {
+      for (const id of filled) this.#options.placeholders.settle(id);
+    } catch (error) {
+      control.failVolume(error);
+      throw error;
+    }
   }
 
-  async #keep({ data, original, bytes, fills }: Decoded): Promise<void> {
-    const { events, kept, placeholders, onUnknownMember } = this.#options;
+  async #keep({ data, original, bytes }: Decoded): Promise<void> {
+    const { events, kept, onUnknownMember } = this.#options;
     // One commit: all three are handed over in this turn.
     const durable = [events.received(data)];
     if (original) durable.push(kept.original(data.wa_message_id, original));
     if (data.type === "unknown" && bytes) durable.push(kept.unread(data, bytes));
     await Promise.all(durable);
-    if (fills !== undefined) placeholders.settle(fills);
     if (isJidGroup(data.chat) && isLidUser(data.sender)) onUnknownMember(data.chat, data.sender);
   }
 
@@ -221,10 +226,10 @@ export class Intake {
     return inboundWithout({ key, timestampS: Number(messageTimestamp), pushName, accounts }, content);
   }
 
-  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): Decoded[] {
+  #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): DecodedPlaintext {
     const { me, placeholders, history, timers, control, kept, logger, accounts } = this.#options;
     const account = me();
-    if (stanza === undefined || account === undefined) return [];
+    if (stanza === undefined || account === undefined) return { messages: [], filled: [] };
     try {
       return decodePlaintext(stanza, plaintext, {
         me: account,
@@ -238,7 +243,7 @@ export class Intake {
       // Malformed by its sender. Baileys meets the same fault and answers it.
       logger.warn({ error: truncate(messageOf(error), maxLoggedError) }, "a message could not be decoded");
       const data = this.#unreadable(stanza);
-      return data ? [{ data }] : [];
+      return { messages: data ? [{ data }] : [], filled: [] };
     }
   }
 

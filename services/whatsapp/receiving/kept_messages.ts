@@ -66,8 +66,8 @@ export class KeptMessages {
   }
 
   /**
-   * The first message of an id: another sender who repeats the id does not replace it. Searches the index entries of the
-   * business, a few thousand at most; few messages are edits or votes.
+   * The first message of an id: another sender who repeats the id does not replace it. Searches the index entries of
+   * the business, a few thousand at most; few messages are edits or votes.
    */
   get(businessId: string, purpose: Purpose, waMessageId: string): Buffer | undefined {
     const row = this.#select.get(businessId, purpose, waMessageId);
@@ -91,7 +91,7 @@ export class KeptMessages {
     }));
   }
 
-  /** Imports the messages of another shard, in place of those that are here. */
+  /** Imports the messages of another shard. They replace those that are here. */
   async takeOver(businessId: string, rows: readonly KeptRow[]): Promise<void> {
     await this.removeAll(businessId);
     for (let from = 0; from < rows.length; from += rowsPerCommit) {

@@ -52,8 +52,8 @@ export type Missing = { reason: string; isResent: boolean };
 export function missingContent({ content }: BinaryNode): Missing | undefined {
   if (!Array.isArray(content)) return undefined;
   const encrypted = content.filter(({ tag }) => tag === "enc");
-  // Baileys does not decrypt them.
-  if (encrypted.some(({ attrs }) => attrs["type"] === "msmsg")) return { reason: "bot", isResent: false };
+  // Baileys does not decrypt stanzas that begin so.
+  if (encrypted[0]?.attrs["type"] === "msmsg") return { reason: "bot", isResent: false };
   const unavailable = content.find(({ tag }) => tag === "unavailable");
   if (unavailable === undefined || encrypted.length > 0 || content.some(({ tag }) => tag === "plaintext"))
     return undefined;

@@ -43,6 +43,8 @@ describe("a message without content", () => {
     const { contact, write } = scenario;
     const { id } = await write(contact, { text: "are you open?", companions_get });
     expect(await journaled(1)).toMatchObject([{ wa_message_id: id, type: "unavailable", content: { reason } }]);
+    // A message without an acknowledgement is redelivered after the restart.
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
     await scenario.restart();
     await scenario.shard.reaches(scenario.business, "open");
     await write(contact, { text: "hello?" });

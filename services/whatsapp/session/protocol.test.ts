@@ -91,6 +91,7 @@ describe("unknownName", () => {
   });
 
   test.each([
+    ["a frame of the handshake", {}],
     ["an answer", { tag: "iq", attrs: { type: "result" } }],
     ["a tick", { tag: "receipt", attrs: {} }],
     ["a ping", { tag: "iq", attrs: { type: "get", xmlns: "urn:xmpp:ping" } }],

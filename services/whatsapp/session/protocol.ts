@@ -48,8 +48,8 @@ export const notifications: Record<string, Verdict> = {
   link_code_companion_reg: handled("Baileys: pairs by code"),
   companion_reg_refresh: handled("session/pairing_codes.ts"),
   "pair-device-rotate-qr": handled("session/pairing_codes.ts"),
-  passkey_prologue_request: handled("session: links with a passkey"),
-  crsc_continuation: handled("session: links with a passkey"),
+  passkey_prologue_request: handled("session/passkey/exchange.ts"),
+  crsc_continuation: handled("session/passkey/exchange.ts"),
   account_sync: handled("Baileys: the account's own devices, privacy and blocks"),
   mex: handled("Baileys: limits of the account"),
   picture: ignored("pictures are fetched when they are asked for"),
@@ -133,7 +133,9 @@ const answers: ReadonlySet<string> = new Set(["result", "error"]);
 
 /** The name in the ledger of a stanza that is not in it; undefined for one that is. */
 export function unknownName(stanza: Partial<BinaryNode>): string | undefined {
-  const { tag = "", attrs = {}, content } = stanza;
+  const { tag, attrs = {}, content } = stanza;
+  // The frames of the handshake are no stanzas.
+  if (tag === undefined) return undefined;
   const child = Array.isArray(content) ? content[0]?.tag : undefined;
   const type = attrs["type"] ?? "";
   switch (tag) {
