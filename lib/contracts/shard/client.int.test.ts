@@ -75,7 +75,7 @@ describe("createShardClient", () => {
       ["GET", `/sessions/${business}`, undefined],
       ["GET", "/sessions", undefined],
       ["DELETE", `/sessions/${business}`, undefined],
-      ["POST", `/sessions/${business}/messages`, { messages: [message] }],
+      ["POST", `/sessions/${business}/messages`, { messages: [message], follows_accounts: true }],
       ["GET", "/journal/inbound?limit=7", undefined],
       ["POST", "/journal/inbound/ack", { through: 42 }],
     ]);

@@ -29,13 +29,14 @@ const commonProblems: ErrorCode[] = [
   "forbidden",
   "not_found",
   "too_large",
+  "unsupported_media_type",
   "rate_limited",
   "internal",
   "unavailable",
 ];
 
 /** Additional problems of a route with a body. */
-export const bodyProblems: ErrorCode[] = ["unsupported_media_type", "request_timeout"];
+export const bodyProblems: ErrorCode[] = ["request_timeout"];
 
 /** The problem responses of a route, by status, for its OpenAPI definition. */
 export function problemResponses(...codes: ErrorCode[]) {
