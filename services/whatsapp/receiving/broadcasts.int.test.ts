@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
+import { control } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -36,6 +37,17 @@ describe("statuses, broadcast lists and channels", () => {
       { text: "we have moved", chat, sender: chat },
       { text: "a question", chat, sender: chat },
     ]);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+  });
+
+  test.each(["number", "lid"])("drop the list of the business, under its %s", async (naming) => {
+    const { shard, simulator, business, phone, contact, write, received } = scenario;
+    await shard.pair(simulator, business, phone);
+    await control(simulator, "POST", "/phones", { phone, naming });
+    await write(phone, { to: "1700000000@broadcast", audience: [phone], text: "we have moved" });
+    await write(contact, { text: "a question" });
+    await until(async () => (await received()).includes("a question"), { what: "the message behind it" });
+    expect(await received()).toEqual(["a question"]);
     await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
   });
 });

@@ -1,4 +1,11 @@
-import { areJidsSameUser, decodeMessageNode, jidDecode, proto, unpadRandomMax16 } from "@whiskeysockets/baileys";
+import {
+  areJidsSameUser,
+  decodeMessageNode,
+  jidDecode,
+  jidNormalizedUser,
+  proto,
+  unpadRandomMax16,
+} from "@whiskeysockets/baileys";
 import type { BinaryNode, Contact, WAMessage, WAMessageKey } from "@whiskeysockets/baileys";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
 import type { AccountNames } from "../accounts/account_book.ts";
@@ -44,7 +51,11 @@ type Message = Pick<WAMessage, "key" | "messageTimestamp" | "pushName" | "messag
 
 /** The envelope of a stanza, as Baileys reads it. */
 export function envelopeOf(stanza: BinaryNode, me: Contact) {
-  return decodeMessageNode(stanza, me.id, me.lid ?? "").fullMessage;
+  const { fullMessage } = decodeMessageNode(stanza, me.id, me.lid ?? "");
+  const { key } = fullMessage;
+  // Baileys compares the writer to a broadcast list with the business's number alone, and WhatsApp may name the LID.
+  if (key.participant && ownJidsOf(me).includes(jidNormalizedUser(key.participant))) key.fromMe = true;
+  return fullMessage;
 }
 
 /**
@@ -118,7 +129,7 @@ function decoded(each: Message, { me, original, accounts }: Options): Decoded | 
   if (!message) return undefined;
   const own = ownJidsOf(me);
   const timestampS = Number(messageTimestamp);
-  const data = inboundOf({ key, timestampS, pushName, message, bytes, own, original, edit, accounts });
+  const data = inboundOf({ key, timestampS, pushName, message, outer, bytes, own, original, edit, accounts });
   if (data === undefined) return undefined;
   const kept = keptOf(outer ?? message, unwrapped(message).content);
   return { data, original: kept && { message: kept, authors: writersOf(key, own, accounts) }, bytes };

@@ -112,6 +112,43 @@ describe("a broadcast list", () => {
   });
 });
 
+describe("another rendition of a photo", () => {
+  const { HD_IMAGE_DUAL_UPLOAD, HD_VIDEO_DUAL_UPLOAD, HEVC_VIDEO_DUAL_UPLOAD, MOTION_PHOTO, MEDIA_ALBUM } =
+    proto.MessageAssociation.AssociationType;
+  const child = (associationType: proto.MessageAssociation.AssociationType, parent = "P1"): Received["message"] => ({
+    associatedChildMessage: { message: { imageMessage: { mimetype: "image/jpeg" } } },
+    messageContextInfo: { messageAssociation: { associationType, parentMessageKey: { id: parent } } },
+  });
+  const withParent = (message: Received["message"], author = "4915112345678@s.whatsapp.net") => ({
+    ...received(message),
+    original: (id: string) => (id === "P1" ? { message: {}, authors: [author] } : undefined),
+  });
+
+  test.each([HD_IMAGE_DUAL_UPLOAD, HD_VIDEO_DUAL_UPLOAD, HEVC_VIDEO_DUAL_UPLOAD, MOTION_PHOTO])(
+    "is no message of its own (association %p)",
+    (type) => {
+      expect(inboundOf(withParent(child(type)))).toBeUndefined();
+      const { associatedChildMessage, messageContextInfo } = child(type);
+      const copy = {
+        ...withParent({ associatedChildMessage: associatedChildMessage! }),
+        outer: { messageContextInfo },
+      };
+      expect(inboundOf(copy as Received)).toBeUndefined();
+    },
+  );
+
+  test.each<[string, Received]>([
+    ["its parent is unknown", withParent(child(HD_IMAGE_DUAL_UPLOAD, "P2"))],
+    ["another person wrote its parent", withParent(child(HD_IMAGE_DUAL_UPLOAD), "4915@s.whatsapp.net")],
+    ["it belongs to an album", withParent(child(MEDIA_ALBUM))],
+  ])("stays a message if %s", (_, message) => expect(inboundOf(message)).toMatchObject({ type: "image" }));
+
+  test("hides no text", () => {
+    const message = { ...child(HD_IMAGE_DUAL_UPLOAD), associatedChildMessage: { message: { conversation: "hello" } } };
+    expect(inboundOf(withParent(message))).toMatchObject({ text: "hello" });
+  });
+});
+
 describe("input of strangers", () => {
   const sizeOf = (message: Received["message"], more: Partial<Received> = {}) =>
     JSON.stringify(inboundOf({ ...received(message), ...more }) ?? {}).length;

@@ -19,6 +19,7 @@ import { truncate, maxText } from "../codec/bounds.ts";
 import { incomingContent } from "../codec/incoming.ts";
 import type { Incoming } from "../codec/incoming.ts";
 import type { Original } from "../codec/original.ts";
+import { parentOfRendition } from "../codec/rendition.ts";
 import { unknownFieldIn } from "../codec/unknown_fields.ts";
 
 /**
@@ -46,6 +47,8 @@ export type Received = {
   timestampS: number;
   pushName?: string | null | undefined;
   message: proto.IMessage;
+  /** The message around `message`. */
+  outer?: proto.IMessage | undefined;
   /** The message as it was sent, where it was decrypted here. */
   bytes?: Uint8Array | undefined;
   /** The JIDs of the business, without a device. */
@@ -58,12 +61,12 @@ export type Received = {
 
 /**
  * Decodes a message for the journal. Undefined for protocol messages between devices, for changes by people who may not
- * make them, and for statuses and channels.
+ * make them, for further renditions of a known photo or video, and for statuses and channels.
  */
 export function inboundOf(received: Received): InboundData | undefined {
   const { key, message, bytes, own, original, edit, accounts } = received;
   const envelope = envelopeOf(received);
-  if (envelope === undefined) return undefined;
+  if (envelope === undefined || isKnownRendition(received)) return undefined;
   const { chat, sender, from_me: fromMe } = envelope;
   const known = contentOrUnreadable(message, {
     chat,
@@ -80,6 +83,17 @@ export function inboundOf(received: Received): InboundData | undefined {
   if (content === undefined) return undefined;
   const stored = storedContent(content);
   return { ...envelope, ...stored, text: stored.text === null ? null : truncate(stored.text, maxText) };
+}
+
+/**
+ * True if a message has another rendition of a photo or video that is in the journal. It is dropped, so that the chat
+ * shows the photo once: the file in standard quality stays. Without its parent it is a message like any other.
+ */
+function isKnownRendition({ key, message, outer, own, original, accounts }: Received): boolean {
+  const parentId = parentOfRendition(outer === undefined ? [message] : [outer, message]);
+  const parent = parentId === undefined || parentId === key.id ? undefined : original(parentId);
+  if (parent === undefined) return false;
+  return writersOf(key, own, accounts).some((writer) => parent.authors.includes(writer));
 }
 
 /** All known JIDs of a message's writer, without a device. */

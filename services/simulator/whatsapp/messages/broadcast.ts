@@ -1,9 +1,9 @@
 import { proto } from "@whiskeysockets/baileys";
+import { writerNames } from "../phones/naming.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
 import type { Device } from "../phones/device.ts";
 import type { Simulation } from "../simulation.ts";
-import { lidJid, phoneJid } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";
 import { pad } from "./content.ts";
@@ -28,9 +28,7 @@ export async function broadcast(
     id,
     t: String(Math.floor(timestamp / 1000)),
     type: "text",
-    ...(isChannel
-      ? { server_id: "100" }
-      : { participant: phoneJid(from.phone), participant_lid: lidJid(from.lid), notify: from.name }),
+    ...(isChannel ? { server_id: "100" } : { ...writerNames(from), notify: from.name }),
   };
   const contentFor = jid === "status@broadcast" ? await statusContent(from, jid, content) : listContent(from, content);
   const devices = receivers.flatMap((receiver) => [...receiver.devices.values()]);

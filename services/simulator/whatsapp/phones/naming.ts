@@ -23,6 +23,12 @@ export function senderNames(sender: Phone, device = 0): Record<string, string> {
   }
 }
 
+/** The attributes of a message to a broadcast list or of a status, by which its writer appears. */
+export function writerNames({ naming: by, phone, lid }: Phone): Record<string, string> {
+  if (by === "number") return { participant: phoneJid(phone), participant_lid: lidJid(lid) };
+  return { participant: lidJid(lid), ...(by === "lid" ? { participant_pn: phoneJid(phone) } : {}) };
+}
+
 /** The attributes of a copy, for one's own companion, of a message to `recipient`. */
 export function copyNames(own: Phone, recipient: Phone): Record<string, string> {
   if (recipient.naming === "number") {
