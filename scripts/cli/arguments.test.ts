@@ -29,6 +29,8 @@ describe("wrong arguments", () => {
     ["scripts/cli/scale/calls.ts", "--json", "give N, MAX or both"],
     ["scripts/cli/scale/workers.ts", "--group=urgent", "GROUP must be one of"],
     ["scripts/cli/scale/plan.ts", "--drain", "FILE is missing"],
+    ["scripts/cli/upgrade/main.ts", "latest", "Give an exact version such as"],
+    ["scripts/cli/upgrade/main.ts", "--no-bench", "missing required argument 'version'"],
     ["scripts/lab/bench/api.ts", "--seconds=0", "Give a whole number of at least 1"],
     ["scripts/lab/bench/calls.ts", "--streams=10,x", "Give a whole number"],
     ["scripts/lab/bench/queues.ts", "--only=all", "Allowed choices are jobs, throughput, isolation"],
@@ -49,6 +51,7 @@ test.each([
   ["scripts/cli/operator/dead.ts", "Usage: ./scripts/task dead -- [QUEUE] [OPTIONS]"],
   ["scripts/cli/client/generate.ts", "Usage: ./scripts/task client -- [OPTIONS]"],
   ["scripts/stack/derive_shard_secrets.ts", "Usage: ./scripts/task secrets:shards N=COUNT [-- OPTIONS]"],
+  ["scripts/cli/upgrade/main.ts", "Usage: ./scripts/task wa:upgrade -- VERSION [OPTIONS]"],
 ])("%s --help prints the options", async (script, usage) => {
   const { code, stdout } = await run(script, ["--help"]);
   expect(code).toBe(0);
