@@ -268,14 +268,14 @@ export class Relay {
 
   /**
    * Throws if the recipient has no device: Baileys would encrypt the message for no one, and WhatsApp's server accepts
-   * that. The device list is cached, since Baileys needs it again. An empty list may also mean that WhatsApp did not
-   * answer; a second query distinguishes the two.
+   * that. The device list is cached, since Baileys needs it again. An account that WhatsApp lists without devices is a
+   * failure of this message alone: WhatsApp answered, so the account's other queries need not wait.
    */
   async #assertDevices(chat: string): Promise<void> {
     if ((await answered(this.#options.socket().getUSyncDevices([chat], true, false))).length > 0) return;
     const { user } = jidDecode(chat) ?? {};
     if (isPnUser(chat) && user !== undefined && (await this.#accountOf(user)) === null) throw noAccount();
-    throw new NoAnswer();
+    throw new Error("WhatsApp lists no device of this account");
   }
 }
 
