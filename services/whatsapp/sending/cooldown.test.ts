@@ -27,6 +27,24 @@ describe("a cooldown", () => {
     expect(cooldown.refused(1e12)).toBe(86_400_000);
   });
 
+  test.each([
+    [503, 50, 15_000],
+    [429, 20, 60_000],
+  ])("counts a burst of %d as one refusal", (_code, burst, firstMs) => {
+    let now = 0;
+    const cooldown = new Cooldown({ firstMs, maxMs: 60 * firstMs, now: () => now });
+    for (let i = 0; i < burst; i++) {
+      cooldown.refused();
+      now += 1;
+    }
+    expect(cooldown.waitMs).toBeLessThanOrEqual(firstMs);
+    now += firstMs;
+    expect(cooldown.isActive).toBeFalse();
+    const seconds = Array.from({ length: 100 }, () => cooldown.refused());
+    expect(Math.max(...seconds)).toBeGreaterThan(firstMs);
+    expect(Math.max(...seconds)).toBeLessThanOrEqual(2 * firstMs);
+  });
+
   test("outlasts an answer that was in flight", () => {
     const cooldown = new Cooldown({ firstMs: 1_000, maxMs: 60_000, now: () => 0 });
     cooldown.refused();

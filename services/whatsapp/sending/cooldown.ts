@@ -12,7 +12,8 @@ type Options = Wait & {
 
 /**
  * Holds one kind of an account's work back after WhatsApp refused some of it temporarily (429, 503). It waits as long
- * as WhatsApp says, else twice as long after each consecutive refusal; an accepted request ends that growth.
+ * as WhatsApp says, else twice as long after each consecutive refusal; an accepted request ends that growth. Refusals
+ * during a wait count as the one that caused it.
  */
 export class Cooldown {
   readonly #options: Required<Options>;
@@ -40,7 +41,8 @@ export class Cooldown {
   /** WhatsApp refused. `backoffMs`: the wait that it named. Returns the wait. */
   refused(backoffMs?: number, wait: Wait = this.#options): number {
     const { now, scale } = this.#options;
-    this.#refusals += 1;
+    // Requests that were in flight at the first refusal are refused too: they count as the same refusal.
+    if (!this.isActive) this.#refusals += 1;
     const own = backoff({ attempt: this.#refusals, baseMs: wait.firstMs * scale, maxMs: wait.maxMs * scale });
     const ms = Math.min(longestMs, backoffMs ?? own);
     this.#until = Math.max(this.#until, now() + ms);
