@@ -251,6 +251,7 @@ describe("a lane", () => {
     await left("A");
     expect(() => sut.acknowledged("A", { code: "463" })).toThrow("full");
     expect(await sending).toMatchObject([{ status: "failed" }]);
+    expect(ledger.resultOf(business, "A")?.status).toBe("failed");
   });
 });
 

@@ -28,10 +28,12 @@ function withoutDevices(accounts?: Answer) {
     timers: new Timers({ store: () => undefined, keys }),
   });
   const send = (to: string) =>
-    relay.send(to, { conversation: "x" }, "A", async () => {}).then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    relay
+      .send(to, { conversation: "x" }, "A", async () => {})
+      .then(
+        () => undefined,
+        (error: unknown) => error,
+      );
   return { send, queries };
 }
 
@@ -40,7 +42,7 @@ describe("an account without devices", () => {
     ["a LID", lidChat, undefined],
     ["a number", chat, { list: [{ id: chat, contact: { exists: true, asked: number } }], sideList: [] }],
   ])("of %s fails its message after three attempts", async (_name, to, answer) => {
-    const { send, queries } = withoutDevices(answer as Answer);
+    const { send, queries } = withoutDevices(answer);
     const failures = new Failures(0);
     const scopes: string[] = [];
     for (let attempt = 0; attempt < 3; attempt++) scopes.push(failures.of("A", await send(to)).scope);

@@ -7,7 +7,10 @@ describe("the verdict of a code", () => {
   });
 
   test.each(["403", "404", "463", "479", "400", "477"])("%s is final", (code) => {
-    expect(verdictOf(code)).toMatchObject({ is: "final", meaning: expect.stringContaining(code) });
+    const verdict = verdictOf(code);
+    expect(verdict.is).toBe("final");
+    // Not by `toMatchObject`: Bun writes an asymmetric matcher into the object, here into the shared table.
+    expect(verdict.is === "final" ? verdict.meaning : "").toContain(code);
   });
 
   test.each([408, 421, 429, 500, 503, 504])("%d says nothing about a query's message", (code) => {
