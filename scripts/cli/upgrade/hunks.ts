@@ -65,7 +65,7 @@ export function fitHunks(hunks: readonly Hunk[], read: (file: string) => string 
   });
 }
 
-/** A patch of the hunks that apply, with their present line numbers: Bun refuses a hunk at another line. */
+/** A patch of the hunks that apply, at their present lines: equal lines elsewhere in a file stay as they are. */
 export function rebasedPatch(verdicts: readonly Verdict[]): string {
   const text: string[] = [];
   let file = "";
