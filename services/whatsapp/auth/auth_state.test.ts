@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
 import type { SignalDataSet } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
@@ -63,6 +63,28 @@ describe("the auth state", () => {
     expect(await again.keys.get("lid-mapping", ["49151"])).toEqual({});
     await gone;
     expect(await reopen().keys.get("lid-mapping", ["49151"])).toEqual({});
+  });
+
+  test.each(["account-spelling", "lid-mapping"])("reads an absent %s once until it is set", async (type) => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    const read = spyOn(store, "read");
+    for (let n = 0; n < 3; n++) expect(state.lookUp(type, "49151")).toBeUndefined();
+    expect(read).toHaveBeenCalledTimes(1);
+    await change(state, { [type]: { "49151": "8812" } } as SignalDataSet);
+    expect(state.lookUp(type, "49151")).toBe("8812");
+    await change(state, { [type]: { "49151": null } } as SignalDataSet);
+    expect(state.lookUp(type, "49151")).toBeUndefined();
+    read.mockRestore();
+    expect(reopen().lookUp(type, "49151")).toBeUndefined();
+  });
+
+  test("evicts absent values like the others", () => {
+    const state = new AuthState({ store, fence: unfenced, onFault: noFault });
+    const read = spyOn(store, "read");
+    const numbers = Array.from({ length: 300 }, (_, n) => `${49_151_000 + n}`);
+    for (const number of [...numbers, numbers[0]!]) state.lookUp("account-spelling", number);
+    expect(read).toHaveBeenCalledTimes(301);
+    read.mockRestore();
   });
 
   test("stores credentials only once a phone has linked", () => {

@@ -19,6 +19,12 @@ const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
   "app-state-sync-version",
 ]);
 
+/**
+ * Types whose absent values are remembered too: the names of an account are read for each of its messages, and few
+ * numbers have another spelling.
+ */
+const mostlyAbsent: ReadonlySet<string> = new Set(["account-spelling", "lid-mapping"]);
+
 export type AuthStateOptions = {
   store: AuthStore;
   /** Called before each write; throws if this process may no longer write. */
@@ -42,6 +48,8 @@ export class AuthState implements AuthenticationState {
   beforeCommit: (durable: Promise<void>) => void = () => {};
   readonly #options: AuthStateOptions;
   readonly #cache = new BoundedMap<string, unknown>(cachedValues);
+  /** Names without a value. Apart from the cache, so that they evict no Signal keys. */
+  readonly #absent = new BoundedMap<string, true>(cachedValues);
   /** Changes that are not on the disk yet: the latest value of each name, or null to delete it. */
   #changed = new Map<string, unknown>();
   #commit: { durable: () => void; failed: (error: unknown) => void } | undefined;
@@ -70,6 +78,7 @@ export class AuthState implements AuthenticationState {
   revoke(): void {
     this.#revoked = true;
     this.#cache.clear();
+    this.#absent.clear();
     this.#changed.clear();
     this.#commit?.failed(new ConnectionClosed());
     this.#commit = undefined;
@@ -94,8 +103,12 @@ export class AuthState implements AuthenticationState {
   }
 
   #load(type: keyof SignalDataTypeMap, name: string): unknown {
+    if (this.#absent.get(name)) return undefined;
     const stored = this.#read(name);
-    if (stored === undefined) return undefined;
+    if (stored === undefined) {
+      if (mostlyAbsent.has(type)) this.#absent.set(name, true);
+      return undefined;
+    }
     const value =
       type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(stored as object) : stored;
     if (!uncached.has(type)) this.#cache.set(name, value);
@@ -110,6 +123,7 @@ export class AuthState implements AuthenticationState {
         // The transaction's commit repeats what the ratchet wrote ahead.
         if (value !== null && this.#cache.get(name) === value) continue;
         this.#changed.set(name, value ?? null);
+        this.#absent.delete(name);
         if (uncached.has(type)) continue;
         if (value == null) this.#cache.delete(name);
         else this.#cache.set(name, value);
