@@ -70,9 +70,9 @@ describe("the auth state", () => {
     const read = spyOn(store, "read");
     for (let n = 0; n < 3; n++) expect(state.lookUp(type, "49151")).toBeUndefined();
     expect(read).toHaveBeenCalledTimes(1);
-    await change(state, { [type]: { "49151": "8812" } } as SignalDataSet);
+    await change(state, { [type]: { "49151": "8812" } });
     expect(state.lookUp(type, "49151")).toBe("8812");
-    await change(state, { [type]: { "49151": null } } as SignalDataSet);
+    await change(state, { [type]: { "49151": null } });
     expect(state.lookUp(type, "49151")).toBeUndefined();
     read.mockRestore();
     expect(reopen().lookUp(type, "49151")).toBeUndefined();

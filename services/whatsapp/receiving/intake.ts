@@ -35,7 +35,7 @@ type Options = Pick<
   | "history"
   | "timers"
   | "attempts"
-  | "sentMessage"
+  | "hasSent"
   | "kept"
   | "logger"
   | "events"
@@ -249,8 +249,8 @@ export class Intake {
 
   /** Members also acknowledge what the business writes on its phone; only messages of this API are counted. */
   #groupReceipt(receipt: ReceiptData): ReceiptData[] {
-    const { sentMessage, recipientsOf } = this.#options;
-    if (sentMessage(receipt.wa_message_id) === undefined) return [];
+    const { hasSent, recipientsOf } = this.#options;
+    if (!hasSent(receipt.wa_message_id)) return [];
     return [{ ...receipt, recipients: recipientsOf(receipt.wa_message_id) }];
   }
 

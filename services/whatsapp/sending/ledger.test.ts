@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -45,6 +45,17 @@ describe("the ledger", () => {
     expect(ledger.resultOf(business, "C")).toBeUndefined();
     expect(ledger.resultOf("another business", "A")).toBeUndefined();
     expect(ledger.body(business, "C")?.toString()).toBe("body of C");
+  });
+
+  test("knows its messages without opening their bodies", async () => {
+    const ledger = new Ledger(db);
+    await ledger.add(business, [handed("A")]);
+    const open = spyOn(db.sealer, "open");
+    expect(ledger.has(business, "A")).toBeTrue();
+    expect(ledger.has(business, "B")).toBeFalse();
+    expect(ledger.has("another business", "A")).toBeFalse();
+    expect(open).not.toHaveBeenCalled();
+    open.mockRestore();
   });
 
   test("purges messages older than the retention", async () => {

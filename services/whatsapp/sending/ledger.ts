@@ -36,6 +36,7 @@ export class Ledger {
   readonly #db: ShardDb;
   readonly #result: Statement<ResultRow, [string, string]>;
   readonly #body: Statement<BodyRow, [string, string]>;
+  readonly #exists: Statement<unknown, [string, string]>;
   readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
   readonly #entries: Statement<LedgerRow & { key_id: string }, [string]>;
@@ -47,6 +48,7 @@ export class Ledger {
       "SELECT result, result_at, error_code, error_message FROM sends WHERE business_id = ? AND wa_message_id = ?",
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
+    this.#exists = db.db.query("SELECT 1 FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#insert = db.db.query(
       "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT DO NOTHING",
@@ -67,6 +69,11 @@ export class Ledger {
     if (!row || row.result === null) return undefined;
     if (row.result === "sent") return { status: "sent", at: row.result_at };
     return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
+  }
+
+  /** True if the message was handed over. Neither reads nor decrypts its plaintext. */
+  has(businessId: string, waMessageId: string): boolean {
+    return this.#exists.get(businessId, waMessageId) !== null;
   }
 
   /** The plaintext of a message, as it was first handed over. */

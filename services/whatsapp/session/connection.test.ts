@@ -63,6 +63,7 @@ describe("a connection", () => {
       history: new History({ store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
       sentMessage: () => undefined,
+      hasSent: () => false,
       cooldowns: createCooldowns(),
       kept: { original: () => Promise.resolve(), originalOf: () => undefined, unread: () => Promise.resolve() },
       standing: () => undefined,

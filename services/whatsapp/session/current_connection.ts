@@ -106,6 +106,7 @@ export class CurrentConnection {
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       cooldowns: this.#options.cooldowns,
       sentMessage,
+      hasSent: (waMessageId) => ledger.has(businessId, waMessageId),
       kept: keptFor(businessId, kept, sentMessage),
       unavailableAfterMs,
       standing: this.#options.standing,
