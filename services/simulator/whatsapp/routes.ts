@@ -256,6 +256,7 @@ function view(phone: Phone) {
     name: phone.name,
     ticks: phone.ticks,
     naming: phone.naming,
+    usync_naming: phone.usyncNaming,
     spellings: phone.spellings,
     available: phone.available,
     seen_in: Object.fromEntries(phone.seenIn),

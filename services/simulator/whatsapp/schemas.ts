@@ -13,6 +13,7 @@ export const newPhone = z.strictObject({
   ticks: ticks.optional(),
   picture: z.url().optional(),
   naming: naming.optional(),
+  usync_naming: naming.optional(),
   spellings: z.array(phoneNumber).max(20).optional(),
 });
 export const newToken = z.strictObject({

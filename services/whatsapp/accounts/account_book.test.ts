@@ -53,6 +53,13 @@ describe("an account's chat", () => {
     expect(learned).toEqual([{ alias: spelling, chat: number }]);
   });
 
+  test("takes no LID for another spelling", () => {
+    book.respelled(number, lid);
+    book.respelled(lid, number);
+    expect(book.chatOf(number)).toBe(number);
+    expect(learned).toEqual([]);
+  });
+
   test("is its own again once it has a LID", () => {
     book.respelled(spelling, number);
     map("888", "551187654321");

@@ -82,6 +82,8 @@ export class AccountBook {
 
   /** WhatsApp answered that the account of a number is spelled differently. */
   respelled(asked: string, account: string): void {
+    // The digits of a LID are no number.
+    if (!isPnUser(asked) || !isPnUser(account)) return;
     const [from, to] = [jidDecode(asked)?.user, jidDecode(account)?.user];
     if (from === undefined || to === undefined || from === to || this.#spelled(from) === to) return;
     this.#set({ [from]: to, [to]: null });

@@ -159,6 +159,25 @@ describe("one account", () => {
   });
 });
 
+describe.each(["lid", "lid_only"])("an account that usync names by %s", (usync_naming) => {
+  test("is checked and sent to by its number", async () => {
+    const { shard, simulator, business, contact } = scenario;
+    await ofSimulator("POST", "/phones", { phone: contact, usync_naming });
+    await pair();
+    const { data } = await shard.json<{ data: object[] }>("POST", `/sessions/${business}/numbers`, {
+      numbers: [contact],
+    });
+    expect(data).toEqual([{ number: contact, on_whatsapp: true, jid: jidOf(contact) }]);
+    expect((await shard.send(business, [text(contact, "hello")], undefined, true))[0]?.status).toBe("sent");
+    await scenario.contactWrites("an answer");
+    expect((await received(1))[0]).toMatchObject({ chat: jidOf(contact), sender: jidOf(contact) });
+    const seen = await control<{ data: object[] }>(simulator, "GET", `/phones/${contact}/messages`);
+    expect(seen.data).toMatchObject([{ text: "hello" }]);
+    const user = (await lidOf(contact)).split("@")[0]!;
+    expect((await names()).filter((pair) => pair.includes(jidOf(user)))).toEqual([]);
+  });
+});
+
 describe("another spelling of a number", () => {
   const spell = async () => {
     const spelling = newPhone();

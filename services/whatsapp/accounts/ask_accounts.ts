@@ -1,8 +1,18 @@
-import { USyncQuery, USyncUser } from "@whiskeysockets/baileys";
+import {
+  getBinaryNodeChild,
+  getBinaryNodeChildren,
+  isLidUser,
+  isPnUser,
+  jidDecode,
+  USyncQuery,
+  USyncUser,
+} from "@whiskeysockets/baileys";
 import type { BinaryNode, WASocket } from "@whiskeysockets/baileys";
 
-/** The account of a number, as WhatsApp spells it; null if there is none. */
+/** The JID of a number's account, with the number as WhatsApp spells it; null if there is none. */
 export type Accounts = Map<string, string | null>;
+
+const phoneJid = (user: string) => `${user}@s.whatsapp.net`;
 
 type Answer = { exists: boolean; asked: string | undefined };
 
@@ -17,31 +27,55 @@ const contact: USyncQuery["protocols"][number] = {
   }),
 };
 
+/** Prefers an account's number to its LID. Baileys' parser drops the number beside a LID. */
+class AccountQuery extends USyncQuery {
+  override parseUSyncQueryResult(result: BinaryNode | undefined) {
+    const list = getBinaryNodeChild(getBinaryNodeChild(result, "usync"), "list");
+    for (const { attrs } of getBinaryNodeChildren(list, "user")) {
+      const { jid, pn_jid: number } = attrs;
+      if (isLidUser(jid) && number !== undefined && isPnUser(number)) attrs["jid"] = number;
+    }
+    return super.parseUSyncQueryResult(result);
+  }
+}
+
+/** As long as the callers wait. */
+const answerDeadlineMs = 8_000;
+
 /**
- * Asks WhatsApp for the accounts of numbers. Undefined if WhatsApp did not answer. An answer is matched by the number
- * that it repeats, else by its own spelling; numbers that stay unmatched are asked one by one.
+ * Asks WhatsApp for the accounts of numbers. Undefined if WhatsApp did not answer for each of them in time. An answer
+ * is matched by the number that it repeats, else by its own spelling; numbers that stay unmatched are asked one by one.
+ * An account that WhatsApp names by its LID alone keeps the spelling that was asked for.
  */
-export async function askAccounts(socket: WASocket, numbers: readonly string[]): Promise<Accounts | undefined> {
+export async function askAccounts(
+  socket: WASocket,
+  numbers: readonly string[],
+  { deadlineMs = answerDeadlineMs } = {},
+): Promise<Accounts | undefined> {
+  const deadline = performance.now() + deadlineMs;
   const asked = [...new Set(numbers)];
-  const query = new USyncQuery();
+  const query = new AccountQuery();
   query.protocols.push(contact);
   for (const number of asked) query.withUser(new USyncUser().withPhone(`+${number}`));
   const answer = await socket.executeUSyncQuery(query);
   if (answer === undefined) return undefined;
   const accounts: Accounts = new Map(asked.map((number) => [number, null]));
-  const unmatched: string[] = [];
+  let unmatched = false;
   for (const { id, contact: found } of answer.list as { id: string; contact?: Answer }[]) {
     if (found?.exists !== true) continue;
-    const user = id.split("@")[0]!;
+    const user = isPnUser(id) ? jidDecode(id)?.user : undefined;
     const number = [found.asked, user, asked.length === 1 ? asked[0] : undefined].find(
       (each) => each !== undefined && accounts.has(each),
     );
-    if (number === undefined) unmatched.push(id);
-    else accounts.set(number, id);
+    if (number === undefined) unmatched = true;
+    else accounts.set(number, phoneJid(user ?? number));
   }
-  if (unmatched.length > 0) {
+  if (unmatched) {
     for (const number of asked.filter((each) => accounts.get(each) === null)) {
-      accounts.set(number, (await askAccounts(socket, [number]))?.get(number) ?? null);
+      const left = deadline - performance.now();
+      const single = left > 0 ? await askAccounts(socket, [number], { deadlineMs: left }) : undefined;
+      if (single === undefined) return undefined;
+      accounts.set(number, single.get(number) ?? null);
     }
   }
   return accounts;

@@ -29,6 +29,18 @@ export function writerNames({ naming: by, phone, lid }: Phone): Record<string, s
   return { participant: lidJid(lid), ...(by === "lid" ? { participant_pn: phoneJid(phone) } : {}) };
 }
 
+/** The attributes of an answer of usync that was asked for the account's number. */
+export function usyncNames(account: Phone): Record<string, string> {
+  switch (account.usyncNaming) {
+    case "number":
+      return { jid: phoneJid(account.phone) };
+    case "lid":
+      return { jid: lidJid(account.lid), pn_jid: phoneJid(account.phone) };
+    case "lid_only":
+      return { jid: lidJid(account.lid) };
+  }
+}
+
 /** The attributes of a copy, for one's own companion, of a message to `recipient`. */
 export function copyNames(own: Phone, recipient: Phone): Record<string, string> {
   if (recipient.naming === "number") {

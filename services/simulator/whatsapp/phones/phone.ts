@@ -24,6 +24,8 @@ export type PhoneState = {
   /** URL of its picture. */
   picture?: string | undefined;
   naming?: Naming | undefined;
+  /** Its names in answers of usync to its number. */
+  usync_naming?: Naming | undefined;
   standing?: Standing | undefined;
   /** Tokens that it gave to others, by their numbers. */
   tokens?: Record<string, PrivacyToken> | undefined;
@@ -80,12 +82,17 @@ export class Phone {
   get naming(): Naming {
     return this.#state.naming ?? "number";
   }
+  get usyncNaming(): Naming {
+    return this.#state.usync_naming ?? "number";
+  }
   get spellings(): readonly string[] {
     return this.#state.spellings ?? [];
   }
 
   change(
-    change: Partial<Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "spellings" | "standing" | "tokens">>,
+    change: Partial<
+      Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "usync_naming" | "spellings" | "standing" | "tokens">
+    >,
   ): void {
     this.#state = { ...this.#state, ...change };
     this.save();

@@ -1,3 +1,4 @@
+import { usyncNames } from "../phones/naming.ts";
 import type { Phone } from "../phones/phone.ts";
 import { lidJid, phoneJid, userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
@@ -35,7 +36,7 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
   return [
     node(
       "user",
-      { jid },
+      requested === undefined ? usyncNames(phone) : { jid },
       protocols
         .filter((protocol) => !hidden.includes(protocol))
         .flatMap((protocol) => protocolAnswer(protocol, phone, bytes(user, "contact"))),
