@@ -1,7 +1,9 @@
 import { AppError } from "../../../lib/core/errors.ts";
+import type { ErrorCode } from "../../../lib/core/errors.ts";
+import type { CheckedNumber } from "../../../lib/contracts/shard/chats.ts";
 import { maxNumbers } from "../../../lib/contracts/shard/index.ts";
-import { atomically, learnNames, noteChecked, uncheckedOptOuts } from "../../../lib/db/index.ts";
-import type { Business, BusinessScope } from "../../../lib/db/index.ts";
+import { atomically, getSession, learnNames, noteChecked, uncheckedOptOuts } from "../../../lib/db/index.ts";
+import type { Business, BusinessScope, ChatName } from "../../../lib/db/index.ts";
 import type { Deps } from "../deps.ts";
 import { wakeMerges } from "../receiving/identities.ts";
 import type { Wait } from "../turn.ts";
@@ -11,9 +13,12 @@ const spacingMs = 1_000;
 /** Delay after a refusal that names none. */
 const refusedMs = 10_000;
 
+/** Refusals that a later query may not meet. */
+const transient: ReadonlySet<ErrorCode> = new Set(["unavailable", "rate_limited", "upstream_timeout"]);
+
 /**
  * Asks WhatsApp for the accounts of new opt-outs, because an opt-out may spell a recipient's number differently. A
- * broadcast waits until all are known. Undefined: all are.
+ * broadcast waits until all are known. Undefined: all are, or no query can succeed.
  */
 export async function checkOptOuts(
   deps: Pick<Deps, "shardChats" | "router" | "producer">,
@@ -26,20 +31,26 @@ export async function checkOptOuts(
   try {
     const checked =
       numbers.length > 0 ? await deps.shardChats.checkNumbers(deps.router.locate(business), business.id, numbers) : [];
-    const names = checked.flatMap(({ number, jid }) =>
-      jid ? [{ business_id: business.id, alias: `${number}@s.whatsapp.net`, chat: jid }] : [],
-    );
     const businesses = await atomically(scope, async (inside) => {
       await noteChecked(inside, chats);
-      return learnNames(inside, names);
+      return learnNames(inside, accountNames(business.id, checked));
     });
     await wakeMerges(deps, businesses);
     return chats.length < maxNumbers ? undefined : { inMs: spacingMs, reason: "opt-outs are being checked" };
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "internal") throw error;
-    // No phone is linked: the shard refuses the messages, too, and they fail.
-    if (error.code === "conflict") return undefined;
+    // A paired session that the shard has not opened yet (handOver).
+    const opensSoon = error.code === "not_found" && (await getSession(scope))?.paired === true;
+    // The shard refuses the messages, too: handOver decides whether they fail, for instance after a logout.
+    if (!opensSoon && !transient.has(error.code)) return undefined;
     const inMs = error.retryAfterS === undefined ? refusedMs : error.retryAfterS * 1_000;
     return { inMs: Math.min(inMs, 60_000), reason: "opt-outs cannot be checked now" };
   }
+}
+
+/** The other spellings among checked numbers. A LID is no spelling: shards of older releases answer with it. */
+export function accountNames(business_id: string, checked: readonly CheckedNumber[]): ChatName[] {
+  return checked.flatMap(({ number, jid }) =>
+    jid?.endsWith("@s.whatsapp.net") ? [{ business_id, alias: `${number}@s.whatsapp.net`, chat: jid }] : [],
+  );
 }
