@@ -1,37 +1,20 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../core/ids.ts";
-import { createTestDatabase } from "../../testing/servers.ts";
-import { connectAsOwner } from "../client/owner.ts";
-import type { OwnerConnection } from "../client/owner.ts";
-import journal from "./meta/_journal.json" with { type: "json" };
+import { beforeMigration } from "../../testing/before_migration.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let sql: OwnerConnection;
-const business = uuidv7();
-const apply = async (tag: string) => sql.unsafe(await Bun.file(`${import.meta.dir}/${tag}.sql`).text()).simple();
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  sql = connectAsOwner({ url: database.url, applicationName: "test" });
-  for (const { idx, tag } of journal.entries) if (idx < 22) await apply(tag);
-  await sql`insert into businesses (id, name, time_zone) values (${business}, 'x', 'UTC')`;
-});
-afterAll(async () => {
-  await sql.end();
-  await database.drop();
-});
+const database = beforeMigration("0022_wait_reason");
 
 const insert = async (next_attempt_at: string, error_code: string | null, attempts = 0): Promise<string> => {
   const id = uuidv7();
-  await sql`
+  await database.sql`
     insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, attempts, error_code,
                           next_attempt_at)
-    values (${id}, ${business}, 'outbound', 'c', 'text', 'hello', ${id}, 'queued', ${attempts}, ${error_code},
+    values (${id}, ${database.business}, 'outbound', 'c', 'text', 'hello', ${id}, 'queued', ${attempts}, ${error_code},
             ${next_attempt_at})`;
   return id;
 };
 const stateOf = async (id: string) =>
-  (await sql`select wait_reason, error_code, next_attempt_at from messages where id = ${id}`)[0];
+  (await database.sql`select wait_reason, error_code, next_attempt_at from messages where id = ${id}`)[0];
 
 describe("migration 0022_wait_reason", () => {
   test("converts rows that wait", async () => {
@@ -44,7 +27,7 @@ describe("migration 0022_wait_reason", () => {
       await insert(never, "paced"),
       await insert(past, null),
     ];
-    await apply("0022_wait_reason");
+    await database.apply();
     const at = (text: string) => new Date(text);
     expect(await stateOf(paced)).toEqual({ wait_reason: "pacing", error_code: null, next_attempt_at: at(soon) });
     expect(await stateOf(upload)).toEqual({ wait_reason: "upload", error_code: null, next_attempt_at: at(soon) });
@@ -56,10 +39,10 @@ describe("migration 0022_wait_reason", () => {
 
   test("demands a next attempt or a hold of a queued message", async () => {
     const id = await insert("2026-01-01T00:00:00Z", null);
-    await expect(sql`update messages set next_attempt_at = null where id = ${id}`.execute()).rejects.toThrow(
+    await expect(database.sql`update messages set next_attempt_at = null where id = ${id}`.execute()).rejects.toThrow(
       "messages_queued_has_next_attempt",
     );
-    await sql`update messages set next_attempt_at = null, wait_reason = 'broadcast' where id = ${id}`;
+    await database.sql`update messages set next_attempt_at = null, wait_reason = 'broadcast' where id = ${id}`;
     expect(await stateOf(id)).toMatchObject({ wait_reason: "broadcast" });
   });
 });
