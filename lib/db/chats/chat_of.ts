@@ -1,5 +1,6 @@
 import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
+import type { ChatAlias } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 
 /** SQL: the chat of the account that has this name, or the name itself. */
@@ -17,4 +18,14 @@ export async function resolveChat(scope: BusinessScope, name: string): Promise<s
   const [row] = await scope.ask<[{ chat: string }]>(sql`
     select ${chatNamed(sql`${scope.businessId}::uuid`, sql`${name}`)} as chat`);
   return row.chat;
+}
+
+/** Those of the chats that are another name of an account, each with the account's chat. */
+export function aliasesAmong(
+  scope: BusinessScope,
+  chats: readonly string[],
+): Promise<Pick<ChatAlias, "alias" | "chat">[]> {
+  return scope.ask(sql`
+    select alias, chat from chat_aliases
+    where business_id = ${scope.businessId} and alias = any (${chats}::text[]) order by alias`);
 }

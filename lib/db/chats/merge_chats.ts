@@ -27,17 +27,22 @@ export function unmergedAliases(scope: BusinessScope, limit: number): Promise<Pi
     order by merged_at nulls first, learned_at, alias limit ${limit}`);
 }
 
-/** Writes at most `limit` messages of an alias under its chat; returns how many. */
+/**
+ * Writes at most `limit` messages of an alias under its chat; returns how many. `onlyQueued`: those that wait to be
+ * sent. Otherwise a broadcast's queued messages stay: the broadcast outbox readdresses them, because it alone may fail
+ * those that reach the account a second time.
+ */
 export async function rekeyMessages(
   scope: BusinessScope,
   { alias, chat }: Pick<ChatAlias, "alias" | "chat">,
   { limit, onlyQueued = false }: { limit: number; onlyQueued?: boolean },
 ): Promise<number> {
+  const included = onlyQueued ? sql`status = 'queued'` : sql`(status <> 'queued' or broadcast_id is null)`;
   const [row] = await scope.ask<[{ count: number }]>(sql`
     with locked as (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select id from messages
-      where business_id = ${scope.businessId} and chat = ${alias} ${onlyQueued ? sql`and status = 'queued'` : sql``}
+      where business_id = ${scope.businessId} and chat = ${alias} and ${included}
       order by id limit ${limit} for update
     ), rekeyed as (
       update messages m set chat = ${chat}, sender = case when m.sender = ${alias} then ${chat} else m.sender end

@@ -5,6 +5,7 @@ import {
   broadcastProgress,
   changeBroadcastStatus,
   learnNames,
+  unmergedAliases,
 } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { useBroadcastStage } from "../testing/broadcasts.ts";
@@ -46,6 +47,28 @@ describe("a broadcast", () => {
     expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, messages: { sent: 2, failed: 1 } });
     const failed = (await stage.workers.rows(stage.business)).find(({ status }) => status === "failed");
     expect(failed).toMatchObject({ error_code: "duplicate_recipient", chat: account });
+  });
+
+  test("reaches an account once whose chats are merged before", async () => {
+    const { shard, producer, rows, serve: serveQueue } = stage.workers;
+    shard.refuse = () =>
+      Response.json(
+        { type: "urn:prosaas:problem:unavailable", title: "", status: 503, detail: "restarting", request_id: "r" },
+        { status: 503 },
+      );
+    await serve();
+    const id = await startWith(lid, account, chat(2));
+    await until(async () => (await rows(stage.business)).length === 3, { what: "the messages" });
+    const { businessId: business_id } = scope();
+    await learnNames(scope(), [{ business_id, alias: lid, chat: account }]);
+    await serveQueue("default");
+    await producer.wake("merge_chats", { business_id });
+    await until(async () => (await unmergedAliases(scope(), 1)).length === 0, { what: "the merge" });
+    shard.refuse = () => undefined;
+    await stage.wakeSends();
+    await reached(id, "completed");
+    expect(reachedChats().toSorted()).toEqual([account, chat(2)]);
+    expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, messages: { sent: 2, failed: 1 } });
   });
 
   test("reaches an account under names that become known once", async () => {

@@ -13,7 +13,7 @@ import { checkOptOuts } from "./check_opt_outs.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
 import { isRecorded } from "./outcome.ts";
-import { readdress } from "./readdress.ts";
+import { readdress, readdressKnown } from "./readdress.ts";
 import { announceLimit } from "./limits.ts";
 import type { ShardSlots } from "./shard_slots.ts";
 
@@ -94,6 +94,7 @@ export async function drainOutbox(
         const inMs = Math.max(0, nextAttempt - sharedNow());
         return inMs <= soonMs ? { inMs, reason: "a message is due soon" } : "done";
       }
+      if (outbox.ofBroadcasts && (await readdressKnown(deps, scope, messages))) return "more";
       const files = await attachFiles(scope, messages);
       // In the urgent outbox every broadcast message precedes an urgent one of its chat, possibly of a later batch.
       const bulk = outbox.ofBroadcasts ? bulkAmong(files.ready) : new Set<string>();

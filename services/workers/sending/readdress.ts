@@ -1,11 +1,14 @@
-import { failDuplicates, learnNames, rekeyMessages } from "../../../lib/db/index.ts";
-import type { BusinessScope } from "../../../lib/db/index.ts";
+import { aliasesAmong, failDuplicates, learnNames, rekeyMessages } from "../../../lib/db/index.ts";
+import type { BusinessScope, PendingMessage, StatusChange } from "../../../lib/db/index.ts";
 import type { Deps } from "../deps.ts";
 import { recordStatusChanges } from "../events/record_changes.ts";
 import { wakeMerges } from "../receiving/identities.ts";
 import type { Renamed } from "./outcome.ts";
 
-/** Queued messages of one chat that are readdressed at once. The merge of the chats readdresses the others. */
+/** Another name of an account, and the chat of the account. */
+type AccountName = Pick<Renamed, "alias" | "chat">;
+
+/** Queued messages of one chat that are readdressed at once. The next claim readdresses the others. */
 const limit = 1_000;
 
 /**
@@ -20,16 +23,35 @@ export async function readdress(deps: Deps, scope: BusinessScope, renamed: reado
       inside,
       names.map((name) => ({ business_id, ...name })),
     );
-    for (const name of names) {
-      if (name.alias !== name.chat) await rekeyMessages(inside, name, { limit, onlyQueued: true });
-    }
-    return {
-      result: learned,
-      changes: await failDuplicates(
-        inside,
-        names.map(({ chat }) => chat),
-      ),
-    };
+    return { result: learned, changes: await rewrite(inside, names) };
   });
   await wakeMerges(deps, businesses);
+}
+
+/**
+ * Writes a broadcast's messages under the chats of their recipients' accounts if other names of them became known. The
+ * merge of chats leaves these messages to the broadcast outbox. True if there were any.
+ */
+export async function readdressKnown(
+  deps: Deps,
+  scope: BusinessScope,
+  messages: readonly Pick<PendingMessage, "chat">[],
+): Promise<boolean> {
+  const known = await aliasesAmong(scope, [...new Set(messages.map(({ chat }) => chat))]);
+  if (known.length === 0) return false;
+  await recordStatusChanges(deps, scope, async (inside) => ({
+    result: undefined,
+    changes: await rewrite(inside, known),
+  }));
+  return true;
+}
+
+async function rewrite(scope: BusinessScope, names: readonly AccountName[]): Promise<StatusChange[]> {
+  for (const name of names) {
+    if (name.alias !== name.chat) await rekeyMessages(scope, name, { limit, onlyQueued: true });
+  }
+  return failDuplicates(
+    scope,
+    names.map(({ chat }) => chat),
+  );
 }
