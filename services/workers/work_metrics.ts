@@ -31,7 +31,7 @@ export function createWorkMetrics(metrics: Metrics): WorkMetrics {
   );
   const forged = metrics.counter(
     "journal_forged_changes_total",
-    "Edits, deletions and reactions that were dropped because their author may not make them.",
+    "Edits, deletions and reactions that change nothing because their author may not make them.",
   );
   const deliveries = metrics.counter("webhook_attempts_total", "Webhook delivery attempts, by result.", ["status"]);
   const answers = metrics.histogram("webhook_attempt_seconds", "Time an endpoint took to answer.");

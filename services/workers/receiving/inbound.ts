@@ -45,7 +45,7 @@ export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
       const businesses = await learnNames(together, entries.flatMap(namesIn));
       const { fresh, completing } = await assignInboundIds(together, entries.map(inboundMessage));
       const { messages, forged } = await resolveReferences(together, fresh);
-      if (forged.length > 0) deps.metrics.forgedChanges(forged.length);
+      if (forged > 0) deps.metrics.forgedChanges(forged);
       const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
       const completed = await complete(together, completing);
       const stored = messages.filter(({ id }) => inserted.has(id));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AppError } from "../../../lib/core/errors.ts";
-import { writeAround } from "./journal.ts";
+import { isRefusalOrTimeout, shortened, writeAround } from "./journal.ts";
 
 const dataException = (message: string) => Object.assign(new Error(message), { code: "22P05" });
 
@@ -52,5 +52,33 @@ describe("writeAround", () => {
   test("leaves nothing out for a fault of ours", async () => {
     const broken = () => Promise.reject(Object.assign(new Error("no such column"), { code: "42703" }));
     await expect(writeAround(upTo(4), broken, () => expect.unreachable())).rejects.toThrow("no such column");
+  });
+});
+
+describe("a batch that times out", () => {
+  const timeout = () => {
+    const cause = Object.assign(new Error("canceling statement"), { code: "57014" });
+    return Promise.reject(new AppError("unavailable", "The database cannot answer.", { cause }));
+  };
+  const entries = Array.from({ length: 500 }, (_, n) => ({ seq: n * 2 }));
+  const batch = { entries, rejected: [{ seq: 3 }, { seq: 501 }], through: 999, more: false };
+
+  test("is attempted whole twice", () => {
+    for (const attempt of [1, 2]) expect(shortened(batch, attempt)).toBe(batch);
+  });
+
+  test("becomes shorter with each further attempt", () => {
+    const sizes = [3, 4, 5, 20].map((attempt) => shortened(batch, attempt).entries.length);
+    expect(sizes).toEqual([50, 5, 1, 1]);
+    expect(shortened(batch, 4)).toMatchObject({ rejected: [{ seq: 3 }], through: 8, more: true });
+    expect(shortened({ ...batch, entries: [] }, 9)).toMatchObject({ through: 999, more: false });
+  });
+
+  test("loses its entry only if timeouts count", async () => {
+    const left: number[] = [];
+    await expect(writeAround([7], timeout, (entry) => left.push(entry))).rejects.toThrow("cannot answer");
+    expect(left).toEqual([]);
+    await writeAround([7], timeout, (entry) => left.push(entry), isRefusalOrTimeout);
+    expect(left).toEqual([7]);
   });
 });

@@ -23,6 +23,11 @@ const retryDelay = { baseMs: 250, maxMs: 2_000 };
  */
 const maxAttempts = 20;
 
+/** Attempts in a row at a whole batch. */
+const wholeAttempts = 2;
+/** The first attempt at one entry: a batch has at most a thousand. */
+const singleAttempt = wholeAttempts + 3;
+
 /** Drains one stream of a shard's journal into Postgres. One run at a time for each stream. */
 export async function drainJournal<S extends JournalStream>(
   deps: Deps,
@@ -44,7 +49,8 @@ export async function drainJournal<S extends JournalStream>(
   return takeTurn(deps, run, options, (turn) =>
     turn.repeat(async (): Promise<Step> => {
       const at = deps.router.shard(shard);
-      const { entries, rejected, through, more } = await deps.shards.readJournal(at, stream);
+      const attempt = turn.attempt();
+      const { entries, rejected, through, more } = shortened(await deps.shards.readJournal(at, stream), attempt);
       if (through === null) return "done";
       const { accepted, refused } = await withoutForeign(deps, shard, entries);
       refused.unshift(...rejected);
@@ -52,6 +58,7 @@ export async function drainJournal<S extends JournalStream>(
         accepted,
         (some) => write(some, shard),
         (entry, error) => refused.push(refusalOf(entry, messageOf(error))),
+        attempt < singleAttempt ? isRefusal : isRefusalOrTimeout,
       );
       await quarantine(deps, shard, stream, refused);
       // Last, because the shard deletes acknowledged entries.
@@ -63,6 +70,21 @@ export async function drainJournal<S extends JournalStream>(
       return more ? "more" : "done";
     }),
   );
+}
+
+type Batch = { entries: { seq: number }[]; rejected: { seq: number }[]; through: number | null; more: boolean };
+
+/**
+ * The first entries of a batch: a tenth of them after each further attempt, down to one. Finds an entry that costs
+ * Postgres more time than a statement has, and makes progress up to it.
+ */
+export function shortened<B extends Batch>(batch: B, attempt: number): B {
+  const { entries, rejected } = batch;
+  const last = entries[Math.ceil(entries.length / 10 ** Math.max(0, attempt - wholeAttempts)) - 1];
+  if (last === undefined || last === entries.at(-1)) return batch;
+  const isWithin = ({ seq }: { seq: number }) => seq <= last.seq;
+  const first = { entries: entries.filter(isWithin), rejected: rejected.filter(isWithin) };
+  return { ...batch, ...first, through: last.seq, more: true };
 }
 
 /** Separates entries of businesses that live on another shard. */
@@ -93,20 +115,21 @@ export async function writeAround<E>(
   entries: E[],
   write: (entries: E[]) => Promise<void>,
   leaveOut: (entry: E, error: unknown) => void,
+  isRefused: (error: unknown) => boolean = isRefusal,
 ): Promise<void> {
   const [only] = entries;
   if (only === undefined) return;
   try {
     await write(entries);
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRefused(error)) throw error;
     if (entries.length === 1) {
       leaveOut(only, error);
       return;
     }
     const middle = Math.ceil(entries.length / 2);
-    await writeAround(entries.slice(0, middle), write, leaveOut);
-    await writeAround(entries.slice(middle), write, leaveOut);
+    await writeAround(entries.slice(0, middle), write, leaveOut, isRefused);
+    await writeAround(entries.slice(middle), write, leaveOut, isRefused);
   }
 }
 
@@ -136,4 +159,10 @@ export function isRefusal(error: unknown): boolean {
   return (
     error instanceof Error && "code" in error && typeof error.code === "string" && /^(22|23|54)...$/.test(error.code)
   );
+}
+
+/** True also for the end of a statement that took too long. */
+export function isRefusalOrTimeout(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isRefusal(error) || (cause instanceof Error && "code" in cause && cause.code === "57014");
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { whatsappMessageId } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { storedContent } from "../../../lib/messages/index.ts";
+import { referenceIn, storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { InboundData } from "../../../lib/contracts/shard/index.ts";
 import { useWorkers } from "../testing/workers.ts";
@@ -94,7 +94,7 @@ describe("edits, deletions and reactions", () => {
     ]);
   });
 
-  test("of others' messages are dropped and counted", async () => {
+  test("of others' messages change nothing and are counted", async () => {
     const inGroup = (sender: string) => ({ chat: group, sender });
     append("G1", { type: "text", text: "we pay by invoice" }, inGroup(ada));
     append("X1", { type: "edit", target: target("G1", { sender: bo }), text: "forged" }, inGroup(bo));
@@ -103,12 +103,39 @@ describe("edits, deletions and reactions", () => {
     append("X4", { type: "reaction", target: target("G1"), emoji: "👍" });
     append("G2", { type: "delete", target: target("G1", { sender: ada }), by_administrator: true }, inGroup(bo));
     const rows = await drain();
-    expect(rows.map(({ wa_message_id }) => wa_message_id)).toEqual(["G1", "X3", "X4", "G2"]);
+    expect(rows.map(({ wa_message_id }) => wa_message_id)).toEqual(["G1", "X1", "X2", "X3", "X4", "G2"]);
+    expect(rows.slice(1, 3).map(({ content }) => content && referenceIn(content)?.id)).toEqual([undefined, undefined]);
     expect(rows[0]).toMatchObject({ text: "we pay by invoice", edits: null, reactions: null });
     expect(rows[0]!.deleted_at).not.toBeNull();
     // A message of another chat is not referred to.
-    expect(rows[1]!.content).toMatchObject({ target: { wa_message_id: "G1" } });
+    expect(rows[3]!.content).toMatchObject({ target: { wa_message_id: "G1" } });
     expect(await stage.workers.metrics.registry.metrics()).toContain("prosaas_journal_forged_changes_total");
+  });
+
+  test.each(["one batch", "two batches"])("survive a reused message id in %s", async (batches) => {
+    const inGroup = (sender: string) => ({ chat: group, sender });
+    append("G1", { type: "text", text: "we pay by invoice" }, inGroup(ada));
+    if (batches === "two batches") await drain();
+    append("G1", { type: "text", text: "the same id" }, inGroup(bo));
+    append("E1", { type: "edit", target: target("G1"), text: "we pay by card" }, inGroup(ada));
+    append("R1", { type: "reaction", target: target("G1", { sender: ada }), emoji: "👍" }, inGroup(bo));
+    append("D1", { type: "delete", target: target("G1") }, inGroup(ada));
+    const [first, second] = await drain();
+    expect(first).toMatchObject({ text: "we pay by card", reactions: [{ sender: bo, emoji: "👍" }] });
+    expect(first!.deleted_at).not.toBeNull();
+    expect(second).toMatchObject({ text: "the same id", deleted_at: null, reactions: null });
+  });
+
+  test("cost little if thousands share an id", async () => {
+    const writtenBy = (sender: string) => ({ chat: group, sender });
+    for (let n = 0; n < 5_000; n++) append("M1", { type: "text", text: `${n}` }, writtenBy(`1555${n}@s.whatsapp.net`));
+    expect(await drain()).toHaveLength(5_000);
+    for (let n = 0; n < 500; n++)
+      append(`R${n}`, { type: "reaction", target: target("M1"), emoji: "👍" }, writtenBy(ada));
+    const started = performance.now();
+    const [first] = await drain();
+    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(first).toMatchObject({ text: "0", reactions: [{ sender: ada, emoji: "👍" }] });
   });
 
   test("cost one row each and one update a batch", async () => {
