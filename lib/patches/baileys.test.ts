@@ -3,6 +3,7 @@ import {
   addTransactionCapability,
   configureSuccessfulPairing,
   Curve,
+  downloadEncryptedContent,
   hmacSign,
   initAuthCreds,
   makeWASocket,
@@ -12,7 +13,7 @@ import {
 import type { BinaryNode, SignalDataSet, SignalKeyStore, SignalRepositoryWithLIDStore } from "@whiskeysockets/baileys";
 import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
 import type { SignalStorage } from "libsignal";
-import { randomBytes } from "node:crypto";
+import { createCipheriv, randomBytes } from "node:crypto";
 import { createLogger } from "../runtime/log.ts";
 import { until } from "../testing/until.ts";
 import { baileysLog } from "../../services/whatsapp/session/baileys_log.ts";
@@ -301,3 +302,39 @@ function party() {
   };
   return { storage, bundle };
 }
+
+describe("downloads", () => {
+  const keys = { cipherKey: Buffer.alloc(32, 1), iv: Buffer.alloc(16, 2) };
+  const bytesOf = async (stream: AsyncIterable<Uint8Array>) => Buffer.concat(await Array.fromAsync(stream));
+  /** Reads from a host that sends 64 bytes, and then does what `next` does. */
+  const read = async (next: (body: ReadableStreamDefaultController) => void, options: object) => {
+    const start = (body: ReadableStreamDefaultController) => {
+      body.enqueue(new Uint8Array(64));
+      next(body);
+    };
+    using host = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response(new ReadableStream({ start })),
+      error: () => new Response(),
+    });
+    return await bytesOf(await downloadEncryptedContent(host.url.href, keys, { options }));
+  };
+
+  test("end at their deadline", async () => {
+    await expect(read(() => {}, { signal: AbortSignal.timeout(50) })).rejects.toThrow();
+  }, 2_000);
+
+  test("report a file that cannot be decrypted", async () => {
+    await expect(read((body) => body.close(), {})).rejects.toThrow();
+  }, 2_000);
+
+  test("go through the proxy", async () => {
+    const cipher = createCipheriv("aes-256-cbc", keys.cipherKey, keys.iv);
+    const encrypted = Buffer.concat([cipher.update("a file"), cipher.final()]);
+    using proxy = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response(encrypted) });
+    const options = { proxy: proxy.url.href } as RequestInit;
+    const file = await downloadEncryptedContent("http://media.invalid/file", keys, { options });
+    expect((await bytesOf(file)).toString()).toBe("a file");
+  });
+});

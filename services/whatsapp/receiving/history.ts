@@ -1,5 +1,6 @@
 import { downloadContentFromMessage, jidDecode, jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import type { SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
+import { pipeline } from "node:stream";
 import { createInflate, inflateSync } from "node:zlib";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
@@ -14,9 +15,13 @@ const maxInflatedInlineBytes = 32 * 1024 * 1024;
 /** A history on the media host: years of chats of a busy account. */
 const maxInflatedBytes = 1024 * 1024 * 1024;
 const downloadDeadlineMs = 5 * 60_000;
-/** Histories that wait for their download, and attempts at each. WhatsApp sends a handful after a link. */
+/** Histories that wait for their download, and attempts at each: hours. WhatsApp sends a handful after a link. */
 const maxPending = 20;
-const maxAttempts = 3;
+const maxAttempts = 10;
+/** Delays after failures; the last one repeats. An outage of the host or of the proxy takes minutes. */
+const defaultRetryDelaysMs = [60_000, 600_000];
+/** A clock that was set back must not overflow the timer. */
+const maxRetryTimerMs = 3_600_000;
 /** Bounds the index of tokens, which is rewritten as a whole. */
 const maxTokens = 20_000;
 const maxTokenBytes = 256;
@@ -25,13 +30,21 @@ const entry = "history";
 /** Baileys' index of stored tokens, by which it removes expired ones. */
 const tokenIndex = "__index";
 
-const pendingHistory = z.object({ notification: z.base64(), attempts: z.int().min(0) });
+const pendingHistory = z.object({
+  notification: z.base64(),
+  attempts: z.int().min(0),
+  /** Unix ms of the next attempt. */
+  next_at: z.number().default(0),
+});
 type PendingHistory = z.infer<typeof pendingHistory>;
 
 type Options = {
   store: () => Pick<AuthStore, "read" | "write"> | undefined;
   keys: SignalKeyStore;
   logger: Logger;
+  /** The HTTP proxy through which the media host is reached. It holds credentials. */
+  proxyUrl?: string | undefined;
+  retryDelaysMs?: readonly number[] | undefined;
 };
 
 /**
@@ -39,10 +52,12 @@ type Options = {
  * Without the contact's token, WhatsApp refuses a message to an old customer with 463.
  *
  * A history in the notification is read before the notification is acknowledged. One on the media host is recorded
- * first and downloaded afterwards, again after a restart.
+ * first and downloaded afterwards. A failed download is retried after a delay, by a later connection too.
  */
 export class History {
   readonly #options: Options;
+  readonly #stopped = new AbortController();
+  #retry: NodeJS.Timeout | undefined;
   #reading = false;
 
   constructor(options: Options) {
@@ -61,17 +76,40 @@ export class History {
     void this.readPending();
   }
 
-  /** Downloads recorded histories one after the other. */
+  /** Downloads the recorded histories that are due, one after the other. A failure postpones the others. */
   async readPending(): Promise<void> {
-    if (this.#reading) return;
+    if (this.#reading || this.#stopped.signal.aborted) return;
     this.#reading = true;
     try {
-      for (let next = this.#pending()[0]; next !== undefined; next = this.#pending()[0]) await this.#download(next);
+      for (let next = this.#due(); next !== undefined; next = this.#due()) {
+        if (!(await this.#download(next))) break;
+      }
+      this.#scheduleRetry();
     } catch (error) {
       this.#options.logger.warn({ error: messageOf(error) }, "the recorded histories could not be read");
     } finally {
       this.#reading = false;
     }
+  }
+
+  /** The connection is over. Its successor downloads what is left. */
+  stop(): void {
+    clearTimeout(this.#retry);
+    this.#stopped.abort(new Error("the connection ended"));
+  }
+
+  #due(now = Date.now()): PendingHistory | undefined {
+    return this.#pending().find(({ next_at }) => next_at <= now);
+  }
+
+  #scheduleRetry(): void {
+    clearTimeout(this.#retry);
+    if (this.#stopped.signal.aborted) return;
+    // The failed one is due last; those behind it have waited for the same host.
+    const at = Math.max(...this.#pending().map(({ next_at }) => next_at));
+    if (!Number.isFinite(at)) return;
+    const inMs = Math.min(Math.max(0, at - Date.now()), maxRetryTimerMs);
+    this.#retry = setTimeout(() => void this.readPending(), inMs);
   }
 
   async #takeInline(payload: Uint8Array): Promise<void> {
@@ -84,29 +122,44 @@ export class History {
     const pending = this.#pending();
     if (pending.length >= maxPending) return;
     const bytes = proto.Message.HistorySyncNotification.encode(notification).finish();
-    this.#write([...pending, { notification: Buffer.from(bytes).toString("base64"), attempts: 0 }]);
+    this.#write([...pending, { notification: Buffer.from(bytes).toString("base64"), attempts: 0, next_at: 0 }]);
   }
 
-  /** The attempt is recorded first: a history that ends the process is given up. */
-  async #download({ notification, attempts }: PendingHistory): Promise<void> {
+  /**
+   * Resolves with false if the download failed and is retried later. The attempt is recorded first: a history that ends
+   * the process is given up.
+   */
+  async #download({ notification, attempts }: PendingHistory): Promise<boolean> {
+    const { logger, retryDelaysMs = defaultRetryDelaysMs } = this.#options;
     const others = () => this.#pending().filter((each) => each.notification !== notification);
-    if (attempts >= maxAttempts) return this.#write(others());
-    this.#write([...others(), { notification, attempts: attempts + 1 }]);
+    if (attempts >= maxAttempts) {
+      logger.warn({ attempts }, "a shared history was given up: its contacts may refuse messages with 463");
+      this.#write(others());
+      return true;
+    }
+    const next_at = Date.now() + (retryDelaysMs[attempts] ?? retryDelaysMs.at(-1) ?? 0);
+    this.#write([...others(), { notification, attempts: attempts + 1, next_at }]);
     try {
       await this.#read(proto.Message.HistorySyncNotification.decode(Buffer.from(notification, "base64")));
       this.#write(others());
+      return true;
     } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error), attempts }, "a shared history could not be downloaded");
+      logger.warn({ error: messageOf(error), attempts: attempts + 1 }, "a shared history could not be downloaded");
+      return false;
     }
   }
 
   async #read({ mediaKey, directPath }: proto.Message.HistorySyncNotification): Promise<void> {
     const media = { mediaKey: mediaKey!, directPath: directPath!, url: null };
-    const signal = AbortSignal.timeout(downloadDeadlineMs);
-    const encrypted = await downloadContentFromMessage(media, "md-msg-hist", { options: { signal } });
+    const signal = AbortSignal.any([AbortSignal.timeout(downloadDeadlineMs), this.#stopped.signal]);
+    const { proxyUrl } = this.#options;
+    const options: BunFetchRequestInit = { signal, ...(proxyUrl === undefined ? {} : { proxy: proxyUrl }) };
+    const encrypted = await downloadContentFromMessage(media, "md-msg-hist", { options });
+    // The errors of the download reach the loop.
+    const chunks = pipeline(encrypted, createInflate(), () => {});
     const records = new HistoryRecords();
     let inflated = 0;
-    for await (const chunk of encrypted.pipe(createInflate()) as AsyncIterable<Buffer>) {
+    for await (const chunk of chunks as AsyncIterable<Buffer>) {
       signal.throwIfAborted();
       inflated += chunk.length;
       if (inflated > maxInflatedBytes) throw new RangeError("the history is too long");

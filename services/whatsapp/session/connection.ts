@@ -299,6 +299,7 @@ export class Connection {
     this.#codes.suspend();
     this.passkey.stop();
     this.#standing.stop();
+    this.#options.history.stop();
     clearTimeout(this.#watchdog);
     clearInterval(this.#watchdog);
     return (this.#closing ??= this.#closeGracefully());

@@ -88,16 +88,17 @@ export class CurrentConnection {
     const { kept, unavailableAfterMs, passkeyTimes } = this.#options;
     const { businessId, url, ledger, attempts, deafness, journal, metrics, login, logger, waVersion } = this.#options;
     const version = waVersion?.();
+    const proxyUrl = this.#options.egress?.urlOf({ id: businessId, shard: this.#options.shard });
     const sentMessage = (waMessageId: string) => ledger.body(businessId, waMessageId);
     return new Connection({
       businessId,
       url,
-      proxyUrl: this.#options.egress?.urlOf({ id: businessId, shard: this.#options.shard }),
+      proxyUrl,
       deviceName: pairing?.method === "code" ? undefined : (pairing?.deviceName ?? this.#options.deviceName),
       version,
       auth,
       placeholders,
-      history: new History({ store: () => login.store, keys: auth.keys, logger }),
+      history: new History({ store: () => login.store, keys: auth.keys, logger, proxyUrl }),
       timers: new Timers({ store: () => login.store, keys: auth.keys }),
       attempts,
       deafness,

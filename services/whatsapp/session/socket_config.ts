@@ -1,5 +1,5 @@
 import { proto } from "@whiskeysockets/baileys";
-import type { makeWASocket, WABrowserDescription } from "@whiskeysockets/baileys";
+import type { makeWASocket, SocketConfig, WABrowserDescription } from "@whiskeysockets/baileys";
 import type { Agent } from "node:https";
 import { plainDeviceName } from "../../../lib/contracts/shard/device_name.ts";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
@@ -25,8 +25,7 @@ export function socketConfig(
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
-    // Bun's WebSocket reads the proxy of an agent, and nothing else of it.
-    ...(proxyUrl === undefined ? {} : { agent: { proxy: new URL(proxyUrl) } as unknown as Agent }),
+    ...(proxyUrl === undefined ? {} : proxied(proxyUrl)),
     browser: [deviceName ?? browser[0], browser[1], browser[2]],
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),
@@ -70,4 +69,10 @@ export function socketConfig(
         }),
     }),
   };
+}
+
+/** Bun's WebSocket reads the proxy of an agent, and nothing else of it. Snapshots of the app state are fetched. */
+function proxied(proxyUrl: string): Pick<SocketConfig, "agent" | "options"> {
+  const options: BunFetchRequestInit = { proxy: proxyUrl };
+  return { agent: { proxy: new URL(proxyUrl) } as unknown as Agent, options };
 }

@@ -1,0 +1,79 @@
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { proto } from "@whiskeysockets/baileys";
+import { createLogger } from "../../../lib/runtime/log.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { History } from "./history.ts";
+
+const logger = createLogger("test", "error");
+let proxy: Bun.TCPSocketListener<undefined>;
+let requests: string[];
+let stored: Buffer | null;
+const running: History[] = [];
+
+/** A proxy that refuses each request. */
+beforeEach(() => {
+  requests = [];
+  stored = null;
+  proxy = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data: (socket, data) => {
+        requests.push(data.toString().split("\r\n")[0]!);
+        socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+      },
+    },
+  });
+});
+afterEach(() => {
+  for (const history of running.splice(0)) history.stop();
+  proxy.stop(true);
+});
+
+function start(retryDelaysMs: number[]): History {
+  const history = new History({
+    store: () => ({
+      read: () => stored ?? undefined,
+      write: (entries) => {
+        const value = [...entries][0]?.[1];
+        stored = value ? Buffer.from(value) : null;
+      },
+    }),
+    keys: { get: () => ({}), set: () => {} },
+    logger,
+    proxyUrl: `http://127.0.0.1:${proxy.port}`,
+    retryDelaysMs,
+  });
+  running.push(history);
+  return history;
+}
+
+const shared = (n: number) =>
+  proto.Message.HistorySyncNotification.create({ directPath: `/history/${n}`, mediaKey: Buffer.alloc(32, n) });
+const pending = () =>
+  (JSON.parse(stored?.toString() ?? "[]") as { attempts: number }[]).map(({ attempts }) => attempts);
+
+describe("a history whose download fails", () => {
+  test("waits, and so do those behind it", async () => {
+    const warned = spyOn(logger, "warn");
+    const history = start([60_000]);
+    await Promise.all([history.take(shared(1)), history.take(shared(2))]);
+    await until(() => warned.mock.calls.length > 0, { what: "the failure" });
+    expect(pending().toSorted()).toEqual([0, 1]);
+    expect(requests).toEqual(["CONNECT mmg.whatsapp.net:443 HTTP/1.1"]);
+  });
+
+  test("is retried, and given up in the end", async () => {
+    await start([1, 5]).take(shared(1));
+    await until(() => requests.length === 10 && stored === null, { what: "the last attempt" });
+  });
+
+  test("is retried by the next connection", async () => {
+    const first = start([50]);
+    await first.take(shared(1));
+    await until(() => pending()[0] === 1, { what: "the first attempt" });
+    first.stop();
+    await start([60_000]).readPending();
+    await until(() => pending()[0] === 2, { what: "the second attempt" });
+  });
+});
