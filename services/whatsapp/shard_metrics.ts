@@ -24,6 +24,7 @@ export class ShardMetrics {
   readonly #passkeySteps;
   readonly #deaf;
   readonly #undecryptable;
+  readonly #undecryptableDropped;
   readonly #quarantined;
   readonly #unavailable;
   readonly #stanzaFailures;
@@ -45,6 +46,10 @@ export class ShardMetrics {
     this.#undecryptable = metrics.counter(
       "whatsapp_decrypt_failures_total",
       "Messages received that could not be decrypted.",
+    );
+    this.#undecryptableDropped = metrics.counter(
+      "whatsapp_undecryptable_dropped_total",
+      "Undecryptable messages beyond their sender's share, dropped without a record.",
     );
     this.#quarantined = metrics.counter(
       "whatsapp_quarantined_total",
@@ -110,6 +115,10 @@ export class ShardMetrics {
 
   deaf(): void {
     this.#deaf.inc();
+  }
+
+  undecryptableDropped(): void {
+    this.#undecryptableDropped.inc();
   }
 
   undecryptable(): void {

@@ -1,5 +1,5 @@
 import { isJidGroup, isLidUser, jidNormalizedUser } from "@whiskeysockets/baileys";
-import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
+import type { BinaryNode, Contact, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
@@ -27,6 +27,8 @@ const receiptsPerSlice = 250;
 /** Until a message without content is journaled as unavailable: its sender and the phone answer within seconds. */
 const defaultUnavailableAfterMs = 60_000;
 const maxCheckMs = 5_000;
+/** Anyone can send garbage: the metric counts each drop, and the log names one a minute. */
+const dropLogIntervalMs = 60_000;
 
 type Options = Pick<
   ConnectionOptions,
@@ -61,6 +63,7 @@ export class Intake {
   /** The stanza of each ciphertext: decryption receives the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
   #isReporting = false;
+  #dropLoggedAt = 0;
 
   constructor(options: Options) {
     this.#options = options;
@@ -134,10 +137,13 @@ export class Intake {
     await this.#untilDurable(events.quarantined(this.#unreadable(stanza)));
   }
 
-  /** A ciphertext could not be decrypted. Baileys requests it again from its sender and from the phone. */
-  undecryptable(ciphertext: Uint8Array): void {
+  /**
+   * A ciphertext could not be decrypted. Baileys requests it again from its sender and from the phone. `hasSession`:
+   * there is a Signal session with the sender.
+   */
+  undecryptable(ciphertext: Uint8Array, hasSession: boolean): void {
     const stanza = this.#stanzas.get(ciphertext);
-    if (stanza !== undefined) this.#await(stanza, "undecryptable");
+    if (stanza !== undefined) this.#await(stanza, "undecryptable", hasSession);
   }
 
   /** Runs inside the transaction of the decryption: the ratchet is written after this has resolved. */
@@ -174,16 +180,28 @@ export class Intake {
   }
 
   /** Records that a message lacks its content. WhatsApp forgets the message once Baileys has acknowledged it. */
-  #await(stanza: BinaryNode, reason: Placeholder["reason"]): void {
+  #await(stanza: BinaryNode, reason: Placeholder["reason"], hasSession = false): void {
     const me = this.#options.me();
     if (me === undefined || stanza.attrs["category"] === "peer") return;
     const { key, pushName, messageTimestamp } = envelopeOf(stanza, me);
     if (!belongsToChat(key)) return;
+    const added = { key, at: Number(messageTimestamp), push_name: pushName ?? undefined, reason };
     try {
-      this.#options.placeholders.add({ key, at: Number(messageTimestamp), push_name: pushName ?? undefined, reason });
+      if (this.#options.placeholders.add(added, hasSession) === "over_share") this.#dropped(key);
     } catch (error) {
       this.#options.control.failVolume(error);
     }
+  }
+
+  #dropped({ remoteJid, participant }: WAMessageKey): void {
+    this.#options.events.undecryptableDropped();
+    const now = Date.now();
+    if (now - this.#dropLoggedAt < dropLogIntervalMs) return;
+    this.#dropLoggedAt = now;
+    this.#options.logger.warn(
+      { sender: truncate(participant || (remoteJid ?? ""), maxLoggedId) },
+      "undecryptable messages beyond their sender's share were dropped",
+    );
   }
 
   /** Journals the messages whose content has not come in time. */

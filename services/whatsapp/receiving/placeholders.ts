@@ -32,8 +32,8 @@ const capacity = 200;
 /** Like WhatsApp Web, which requests no older ones. */
 const maxAgeS = 14 * 86_400;
 const maxRequests = 5;
-/** Undecryptable messages of one sender within an hour: anyone can send garbage. */
-const undecryptablePerSender = 20;
+/** Undecryptable messages within an hour of a sender without a Signal session: anyone can send garbage. */
+const undecryptablePerStranger = 20;
 const hourMs = 3_600_000;
 const entry = "placeholders";
 
@@ -86,11 +86,19 @@ export class Placeholders {
     return this.#pending.get(id);
   }
 
-  /** Records a placeholder. Ignores one that comes again, and garbage beyond its sender's share. */
-  add({ key, at, push_name, reason }: NewPlaceholder, now = Date.now()): void {
+  /**
+   * Records a placeholder, once. Returns "over_share" for an undecryptable message beyond its sender's share, which is
+   * not recorded. `hasSession`: there is a Signal session with the sender, whose share is then the capacity.
+   */
+  add(
+    { key, at, push_name, reason }: NewPlaceholder,
+    hasSession = false,
+    now = Date.now(),
+  ): "recorded" | "ignored" | "over_share" {
     const { id, remoteJid } = key;
-    if (!id || !remoteJid || this.#pending.has(id)) return;
-    if (reason === "undecryptable" && this.#hasExhaustedShare(key, now)) return;
+    if (!id || !remoteJid || this.#pending.has(id)) return "ignored";
+    const share = hasSession ? capacity : undecryptablePerStranger;
+    if (reason === "undecryptable" && this.#undecryptableOf(key, now) >= share) return "over_share";
     this.#pending.set(id, {
       id,
       key: { ...key, id, remoteJid },
@@ -103,6 +111,7 @@ export class Placeholders {
     });
     this.#makeRoom();
     this.#write();
+    return "recorded";
   }
 
   /** The placeholders that wait longer than `waitMs`, or that are too many, and are not in the journal yet. */
@@ -151,13 +160,13 @@ export class Placeholders {
     else for (const each of entries.slice(0, -capacity)) each.since = 0;
   }
 
-  #hasExhaustedShare(key: WAMessageKey, now: number): boolean {
+  /** The undecryptable messages of a sender within the last hour. */
+  #undecryptableOf(key: WAMessageKey, now: number): number {
     const sender = senderOf(key);
-    const recent = [...this.#pending.values()].filter(
+    return [...this.#pending.values()].filter(
       ({ reason, since, key: other }) =>
         reason === "undecryptable" && now - since < hourMs && senderOf(other) === sender,
-    );
-    return recent.length >= undecryptablePerSender;
+    ).length;
   }
 
   #write(): void {

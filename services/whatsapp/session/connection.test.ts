@@ -50,6 +50,7 @@ describe("a connection", () => {
       stanzaFailed: () => {},
       deaf: () => {},
       undecryptable: () => {},
+      undecryptableDropped: () => {},
       volumeFailed: () => {},
     };
     const logger = createLogger("test", "error");

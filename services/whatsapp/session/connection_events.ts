@@ -83,6 +83,7 @@ export function connectionEvents({
       metrics.undecryptable();
       if (acquainted && garble.failed(sender)) dispatch({ is: "garbled" });
     },
+    undecryptableDropped: () => metrics.undecryptableDropped(),
     volumeFailed: (error) =>
       dispatch({ is: "volume_failed", reason: `the shard's volume does not accept writes: ${messageOf(error)}` }),
   };

@@ -50,6 +50,8 @@ export type ConnectionEvents = {
   deaf(heard: boolean): void;
   /** A message could not be decrypted. `acquainted`: earlier messages of this sender could. */
   undecryptable(failure: { sender: string; acquainted: boolean }): void;
+  /** An undecryptable message exceeded its sender's share, and was dropped without a record. */
+  undecryptableDropped(): void;
   /** Received data could not be made durable. */
   volumeFailed(error: unknown): void;
 };

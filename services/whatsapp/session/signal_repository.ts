@@ -27,8 +27,16 @@ export type RepositoryOptions = {
   onQuarantined: (ciphertext: Uint8Array) => Promise<void>;
   /** A stanza was decrypted. Decodes it before returning, and resolves once its content is durable. */
   onDecrypted: (ciphertext: Uint8Array, plaintext: Uint8Array) => Promise<void>;
-  /** `acquainted`: earlier messages of this sender were decrypted. Duplicates are not reported. */
-  onUndecryptable: (failure: { sender: string; acquainted: boolean }, ciphertext: Uint8Array) => void;
+  /** Duplicates are not reported. */
+  onUndecryptable: (failure: DecryptionFailure, ciphertext: Uint8Array) => void;
+};
+
+export type DecryptionFailure = {
+  sender: string;
+  /** True if earlier messages of this sender were decrypted with the same ratchet. */
+  acquainted: boolean;
+  /** True if there is a Signal session with the sender, as with a group's member whose sender key is missing. */
+  hasSession: boolean;
 };
 
 type Incoming = {
@@ -110,7 +118,8 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
             } catch (error) {
               // Baileys acknowledges this error without requesting the message again: the journal has it.
               if (isDuplicate(error)) throw new Error(MISSING_KEYS_ERROR_TEXT, { cause: error });
-              options.onUndecryptable({ sender, acquainted: await isAcquainted() }, ciphertext);
+              const { exists: hasSession } = await repository.validateSession(sender);
+              options.onUndecryptable({ sender, acquainted: await isAcquainted(), hasSession }, ciphertext);
               throw error;
             } finally {
               // Before the wait for the disk: a process that is killed during it is not killed by this content.

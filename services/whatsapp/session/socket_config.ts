@@ -64,7 +64,7 @@ export function socketConfig(
       onDecrypted: (ciphertext, plaintext) => intake.decrypted(ciphertext, plaintext),
       onUndecryptable: (failure, ciphertext) =>
         control.unlessOver(() => {
-          intake.undecryptable(ciphertext);
+          intake.undecryptable(ciphertext, failure.hasSession);
           events.undecryptable(failure);
         }),
     }),
