@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { envelopeOf } from "./decoder.ts";
+import { proto } from "@whiskeysockets/baileys";
+import { decodePlaintext, envelopeOf } from "./decoder.ts";
 
 const me = { id: "15550009999:3@s.whatsapp.net", lid: "777:3@lid" };
 
@@ -12,5 +13,42 @@ describe("the envelope of a broadcast list", () => {
   ])("written by %s", (participant, fromMe) => {
     const attrs = { id: "A1", from: "1700000000@broadcast", participant, t: "1700000000" };
     expect(envelopeOf({ tag: "message", attrs }, me).key.fromMe).toBe(fromMe);
+  });
+});
+
+describe("a placeholder of a group's member", () => {
+  const group = "120363000000000001@g.us";
+  const missing = {
+    id: "A1",
+    key: { id: "A1", remoteJid: group, participant: "888@lid", fromMe: false },
+    at: 1_700_000_000,
+    asked: 0,
+    reason: "undecryptable" as const,
+    since: 0,
+    reported: false,
+  };
+  const phone = "15550001111@s.whatsapp.net";
+  const content = proto.Message.encode({ conversation: "hello" }).finish();
+  const plaintext = Uint8Array.from([...content, 1]);
+
+  test.each([
+    ["888@lid", ["A1"]],
+    ["888:4@lid", ["A1"]],
+    [phone, ["A1"]],
+    ["999@lid", []],
+  ])("is filled by that member only: %s", (participant, filled) => {
+    const attrs = { id: "A1", from: group, participant, t: "1700000100" };
+    const options = {
+      me,
+      accounts: {
+        chatOf: (jid: string) => (jid.startsWith("888") ? phone : jid),
+        namesOf: (jid: string) => (jid.startsWith("888") || jid === phone ? [phone, "888@lid"] : [jid]),
+      },
+      original: () => undefined,
+      placeholder: (id: string) => (id === "A1" ? missing : undefined),
+      onTimer: () => {},
+      onHistory: () => {},
+    };
+    expect(decodePlaintext({ tag: "message", attrs }, plaintext, options).filled).toEqual(filled);
   });
 });

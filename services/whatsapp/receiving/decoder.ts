@@ -87,7 +87,7 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
   };
 }
 
-/** The placeholder that a message fills: the same id in the same chat. */
+/** The placeholder that a message fills: the same id in the same chat, of the same member of a group. */
 function missingOf(
   key: WAMessageKey,
   placeholder: Options["placeholder"],
@@ -97,9 +97,13 @@ function missingOf(
   if (missing === undefined) return undefined;
   const namesOf = (jids: (string | null | undefined)[]) =>
     jids.flatMap((jid) => (jid ? [jid, ...accounts.namesOf(jid)] : []));
-  const names = namesOf([key.remoteJid, key.remoteJidAlt]);
-  const known = namesOf([missing.key.remoteJid, missing.key.remoteJidAlt]);
-  return names.some((jid) => known.some((other) => areJidsSameUser(jid, other))) ? missing : undefined;
+  const isSame = (jids: (string | null | undefined)[], others: (string | null | undefined)[]) =>
+    namesOf(jids).some((jid) => namesOf(others).some((other) => areJidsSameUser(jid, other)));
+  const { key: known } = missing;
+  if (!isSame([key.remoteJid, key.remoteJidAlt], [known.remoteJid, known.remoteJidAlt])) return undefined;
+  if (!known.participant) return missing;
+  const members = [known.participant, known.participantAlt];
+  return isSame([key.participant, key.participantAlt], members) ? missing : undefined;
 }
 
 /** Messages that the phone resends for our placeholders. */

@@ -37,7 +37,7 @@ type Options = Pick<
   | "history"
   | "timers"
   | "attempts"
-  | "hasSent"
+  | "sentTo"
   | "kept"
   | "logger"
   | "events"
@@ -265,10 +265,13 @@ export class Intake {
     }
   }
 
-  /** Members also acknowledge what the business writes on its phone; only messages of this API are counted. */
+  /**
+   * Members also acknowledge what the business writes on its phone; only messages of this API are counted. Members of
+   * another group could name any message.
+   */
   #groupReceipt(receipt: ReceiptData): ReceiptData[] {
-    const { hasSent, recipientsOf } = this.#options;
-    if (!hasSent(receipt.wa_message_id)) return [];
+    const { sentTo, recipientsOf } = this.#options;
+    if (sentTo(receipt.wa_message_id) !== receipt.chat) return [];
     return [{ ...receipt, recipients: recipientsOf(receipt.wa_message_id) }];
   }
 
@@ -282,8 +285,7 @@ export class Intake {
   }
 }
 
-/** A receipt under the names of the accounts' chats. */
+/** A receipt under the name of the account's chat. A group names each member in one form; another would count twice. */
 function named(receipt: ReceiptData, accounts: AccountBook): ReceiptData {
-  const chat = accounts.chatOf(receipt.chat);
-  return receipt.member ? { ...receipt, chat, member: accounts.chatOf(receipt.member) } : { ...receipt, chat };
+  return { ...receipt, chat: accounts.chatOf(receipt.chat) };
 }

@@ -51,9 +51,9 @@ describe("the ledger", () => {
     const ledger = new Ledger(db);
     await ledger.add(business, [handed("A")]);
     const open = spyOn(db.sealer, "open");
-    expect(ledger.has(business, "A")).toBeTrue();
-    expect(ledger.has(business, "B")).toBeFalse();
-    expect(ledger.has("another business", "A")).toBeFalse();
+    expect(ledger.chat(business, "A")).toBe(handed("A").chat);
+    expect(ledger.chat(business, "B")).toBeUndefined();
+    expect(ledger.chat("another business", "A")).toBeUndefined();
     expect(open).not.toHaveBeenCalled();
     open.mockRestore();
   });

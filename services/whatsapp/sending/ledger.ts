@@ -36,7 +36,7 @@ export class Ledger {
   readonly #db: ShardDb;
   readonly #result: Statement<ResultRow, [string, string]>;
   readonly #body: Statement<BodyRow, [string, string]>;
-  readonly #exists: Statement<unknown, [string, string]>;
+  readonly #chat: Statement<{ chat: string }, [string, string]>;
   readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
   readonly #entries: Statement<LedgerRow & { key_id: string }, [string]>;
@@ -48,7 +48,7 @@ export class Ledger {
       "SELECT result, result_at, error_code, error_message FROM sends WHERE business_id = ? AND wa_message_id = ?",
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
-    this.#exists = db.db.query("SELECT 1 FROM sends WHERE business_id = ? AND wa_message_id = ?");
+    this.#chat = db.db.query("SELECT chat FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#insert = db.db.query(
       "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT DO NOTHING",
@@ -71,17 +71,17 @@ export class Ledger {
     return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
   }
 
-  /** True if the message was handed over. Neither reads nor decrypts its plaintext. */
-  has(businessId: string, waMessageId: string): boolean {
-    return this.#exists.get(businessId, waMessageId) !== null;
-  }
-
   /** The plaintext of a message, as it was first handed over. */
   body(businessId: string, waMessageId: string): Buffer | undefined {
     const row = this.#body.get(businessId, waMessageId);
     return row
       ? this.#db.sealer.open({ keyId: row.key_id, box: row.body }, context(businessId, waMessageId))
       : undefined;
+  }
+
+  /** The chat that a message was sent to. Neither reads nor decrypts its plaintext. */
+  chat(businessId: string, waMessageId: string): string | undefined {
+    return this.#chat.get(businessId, waMessageId)?.chat;
   }
 
   /** Records messages before they are handed to WhatsApp. */

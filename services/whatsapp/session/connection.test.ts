@@ -64,7 +64,7 @@ describe("a connection", () => {
       history: new History({ store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
       sentMessage: () => undefined,
-      hasSent: () => false,
+      sentTo: () => undefined,
       cooldowns: createCooldowns(),
       kept: { original: () => Promise.resolve(), originalOf: () => undefined, unread: () => Promise.resolve() },
       standing: () => undefined,

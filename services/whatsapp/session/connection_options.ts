@@ -75,8 +75,8 @@ export type ConnectionOptions = {
   pairingPhone?: string | undefined;
   /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
-  /** True if this business sent the message through the API. */
-  hasSent: (waMessageId: string) => boolean;
+  /** The chat of a message that this business sent through the API. */
+  sentTo: (waMessageId: string) => string | undefined;
   cooldowns: Cooldowns;
   /** WhatsApp's restrictions of the account, as they were last read. */
   standing: () => Standing | undefined;

@@ -107,7 +107,7 @@ export class CurrentConnection {
       pairingPhone: pairing?.method === "code" ? pairing.phone : undefined,
       cooldowns: this.#options.cooldowns,
       sentMessage,
-      hasSent: (waMessageId) => ledger.has(businessId, waMessageId),
+      sentTo: (waMessageId) => ledger.chat(businessId, waMessageId),
       kept: keptFor(businessId, kept, sentMessage),
       unavailableAfterMs,
       standing: this.#options.standing,

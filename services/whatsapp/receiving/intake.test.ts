@@ -1,0 +1,34 @@
+import { describe, expect, test } from "bun:test";
+import type { ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import { Intake } from "./intake.ts";
+
+const group = "120363000000000001@g.us";
+const phone = "15550001111@s.whatsapp.net";
+
+/** The receipts that are journaled for one of a group's member, whose number the business knows. */
+function journaled(from: string): ReceiptData[] {
+  const receipts: ReceiptData[] = [];
+  const options = {
+    accounts: { chatOf: (jid: string) => (jid === "77@lid" ? phone : jid) },
+    me: () => ({ id: "15550009999:3@s.whatsapp.net" }),
+    sentTo: (id: string) => (id === "A" ? group : undefined),
+    recipientsOf: () => 2,
+    control: { holdOutput: () => {} },
+    events: {
+      receipt: async (receipt: ReceiptData) => void receipts.push(receipt),
+    },
+  } as unknown as ConstructorParameters<typeof Intake>[0];
+  const attrs = { id: "A", from, type: "read", participant: "77@lid", t: "1700000000" };
+  new Intake(options).receipt({ tag: "receipt", attrs });
+  return receipts;
+}
+
+describe("receipts of a group's member", () => {
+  test("keep the member's name in the group", () => {
+    expect(journaled(group)).toMatchObject([{ wa_message_id: "A", chat: group, member: "77@lid", recipients: 2 }]);
+  });
+
+  test("from another group are ignored", () => {
+    expect(journaled("120363000000000002@g.us")).toEqual([]);
+  });
+});
