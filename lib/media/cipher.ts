@@ -12,17 +12,19 @@ const blockBytes = 16;
 /** Bytes that one cipher call decrypts: large enough to cost little, small enough for many files at once. */
 const pieceBytes = 256 * 1024;
 
-const purposes: Record<MediaKind, string> = {
+/** A history is the phone's chats of the past, which it shares after a link. */
+const purposes: Record<MediaKind | "history", string> = {
   image: "WhatsApp Image Keys",
   sticker: "WhatsApp Image Keys",
   video: "WhatsApp Video Keys",
   audio: "WhatsApp Audio Keys",
   document: "WhatsApp Document Keys",
+  history: "WhatsApp History Keys",
 };
 
 export type MediaKeys = { iv: Buffer; cipherKey: Buffer; macKey: Buffer };
 
-export function mediaKeys(mediaKey: Uint8Array, kind: MediaKind): MediaKeys {
+export function mediaKeys(mediaKey: Uint8Array, kind: MediaKind | "history"): MediaKeys {
   const expanded = Buffer.from(hkdfSync("sha256", mediaKey, new Uint8Array(), purposes[kind], 112));
   return { iv: expanded.subarray(0, 16), cipherKey: expanded.subarray(16, 48), macKey: expanded.subarray(48, 80) };
 }

@@ -48,8 +48,14 @@ function start(retryDelaysMs: number[]): History {
   return history;
 }
 
-const shared = (n: number) =>
-  proto.Message.HistorySyncNotification.create({ directPath: `/history/${n}`, mediaKey: Buffer.alloc(32, n) });
+const shared = (n: number, originalMessageId = "") =>
+  proto.Message.HistorySyncNotification.create({
+    directPath: `/history/${n}`,
+    mediaKey: Buffer.alloc(32, n),
+    fileSha256: Buffer.alloc(32, n),
+    fileEncSha256: Buffer.alloc(32, n),
+    originalMessageId,
+  });
 const pending = () =>
   (JSON.parse(stored?.toString() ?? "[]") as { attempts: number }[]).map(({ attempts }) => attempts);
 
@@ -66,6 +72,11 @@ describe("a history whose download fails", () => {
   test("is retried, and given up in the end", async () => {
     await start([1, 5]).take(shared(1));
     await until(() => requests.length === 10 && stored === null, { what: "the last attempt" });
+  });
+
+  test("is not recorded if its notification is too long", async () => {
+    await start([1]).take(shared(1, "x".repeat(20_000)));
+    expect(stored).toBeNull();
   });
 
   test("is retried by the next connection", async () => {

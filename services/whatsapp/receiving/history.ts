@@ -1,22 +1,29 @@
-import { downloadContentFromMessage, jidDecode, jidNormalizedUser, proto } from "@whiskeysockets/baileys";
+import { jidDecode, jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import type { SignalDataSet, SignalKeyStore } from "@whiskeysockets/baileys";
-import { pipeline } from "node:stream";
-import { createInflate, inflateSync } from "node:zlib";
+import { pipeline } from "node:stream/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { createInflate } from "node:zlib";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { decrypted, download, mediaKeys } from "../../../lib/media/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
 import { isJid } from "../codec/jid.ts";
 import { HistoryRecords } from "./history_records.ts";
+import type { HistoryChat } from "./history_records.ts";
 
 /** A history in the notification itself; WhatsApp sends a few kilobytes. */
 const maxInlineBytes = 1024 * 1024;
-const maxInflatedInlineBytes = 32 * 1024 * 1024;
-/** A history on the media host: years of chats of a busy account. */
-const maxInflatedBytes = 1024 * 1024 * 1024;
+const maxInflatedInlineBytes = 4 * 1024 * 1024;
+/** A history on the media host: months of chats of a busy account. */
+const maxDownloadedBytes = 128 * 1024 * 1024;
+const maxInflatedBytes = 512 * 1024 * 1024;
+const inflateChunkBytes = 64 * 1024;
+const defaultMediaHost = "mmg.whatsapp.net";
 const downloadDeadlineMs = 5 * 60_000;
 /** Histories that wait for their download, and attempts at each: hours. WhatsApp sends a handful after a link. */
 const maxPending = 20;
+const maxNotificationBytes = 16 * 1024;
 const maxAttempts = 10;
 /** Delays after failures; the last one repeats. An outage of the host or of the proxy takes minutes. */
 const defaultRetryDelaysMs = [60_000, 600_000];
@@ -24,7 +31,8 @@ const defaultRetryDelaysMs = [60_000, 600_000];
 const maxRetryTimerMs = 3_600_000;
 /** Bounds the index of tokens, which is rewritten as a whole. */
 const maxTokens = 20_000;
-const maxTokenBytes = 256;
+/** Bounds the time until the event loop turns while tokens are stored. */
+const chatsPerSlice = 500;
 
 const entry = "history";
 /** Baileys' index of stored tokens, by which it removes expired ones. */
@@ -44,6 +52,11 @@ type Options = {
   logger: Logger;
   /** The HTTP proxy through which the media host is reached. It holds credentials. */
   proxyUrl?: string | undefined;
+  /** WhatsApp's media host, with a port unless it is 443. Default: mmg.whatsapp.net. */
+  mediaHost?: string;
+  /** Default: 5 minutes. */
+  downloadDeadlineMs?: number;
+  /** Default: 1 minute, then 10 minutes each. */
   retryDelaysMs?: readonly number[] | undefined;
 };
 
@@ -114,14 +127,15 @@ export class History {
 
   async #takeInline(payload: Uint8Array): Promise<void> {
     if (payload.length > maxInlineBytes) throw new RangeError(`it has ${payload.length} bytes`);
-    const records = new HistoryRecords().push(inflateSync(payload, { maxOutputLength: maxInflatedInlineBytes }));
-    await this.#store(records.map((record) => proto.Conversation.decode(record)));
+    const signal = AbortSignal.timeout(this.#deadlineMs);
+    await this.#storeAll(await chatsIn([payload], { maxBytes: maxInflatedInlineBytes, signal }));
   }
 
   #record(notification: proto.Message.IHistorySyncNotification): void {
     const pending = this.#pending();
     if (pending.length >= maxPending) return;
     const bytes = proto.Message.HistorySyncNotification.encode(notification).finish();
+    if (bytes.length > maxNotificationBytes) throw new RangeError(`its notification has ${bytes.length} bytes`);
     this.#write([...pending, { notification: Buffer.from(bytes).toString("base64"), attempts: 0, next_at: 0 }]);
   }
 
@@ -149,37 +163,43 @@ export class History {
     }
   }
 
-  async #read({ mediaKey, directPath }: proto.Message.HistorySyncNotification): Promise<void> {
-    const media = { mediaKey: mediaKey!, directPath: directPath!, url: null };
-    const signal = AbortSignal.any([AbortSignal.timeout(downloadDeadlineMs), this.#stopped.signal]);
-    const { proxyUrl } = this.#options;
-    const options: BunFetchRequestInit = { signal, ...(proxyUrl === undefined ? {} : { proxy: proxyUrl }) };
-    const encrypted = await downloadContentFromMessage(media, "md-msg-hist", { options });
-    // The errors of the download reach the loop.
-    const chunks = pipeline(encrypted, createInflate(), () => {});
-    const records = new HistoryRecords();
-    let inflated = 0;
-    for await (const chunk of chunks as AsyncIterable<Buffer>) {
-      signal.throwIfAborted();
-      inflated += chunk.length;
-      if (inflated > maxInflatedBytes) throw new RangeError("the history is too long");
-      const found = records.push(chunk);
-      if (found.length > 0) await this.#store(found.map((record) => proto.Conversation.decode(record)));
+  /** Stores nothing before the whole file is authenticated. */
+  async #read(notification: proto.Message.HistorySyncNotification): Promise<void> {
+    const { mediaKey, directPath, fileSha256, fileEncSha256 } = notification;
+    if (!mediaKey?.length || !directPath || !fileSha256?.length || !fileEncSha256?.length)
+      throw new TypeError("the notification names no file");
+    const { mediaHost = defaultMediaHost, proxyUrl: proxy } = this.#options;
+    const signal = AbortSignal.any([AbortSignal.timeout(this.#deadlineMs), this.#stopped.signal]);
+    const file = decrypted(download(mediaHost, directPath, { signal, proxy }), {
+      keys: mediaKeys(mediaKey, "history"),
+      fileSha256,
+      fileEncSha256,
+      maxBytes: maxDownloadedBytes,
+    });
+    await this.#storeAll(await chatsIn(file, { maxBytes: maxInflatedBytes, signal }));
+  }
+
+  get #deadlineMs(): number {
+    return this.#options.downloadDeadlineMs ?? downloadDeadlineMs;
+  }
+
+  async #storeAll(chats: HistoryChat[]): Promise<void> {
+    for (let at = 0; at < chats.length; at += chatsPerSlice) {
+      if (at > 0) await nextTurn();
+      await this.#store(chats.slice(at, at + chatsPerSlice));
     }
   }
 
   /** Stores tokens as Baileys does for other sources, under each name of the contact. */
-  async #store(chats: proto.Conversation[]): Promise<void> {
+  async #store(chats: HistoryChat[]): Promise<void> {
     const { keys } = this.#options;
     const tokens = new Map<string, SignalTokens[string]>();
     for (const { id, pnJid, lidJid, tcToken, tcTokenTimestamp, tcTokenSenderTimestamp } of chats) {
-      const timestamp = Number(tcTokenTimestamp ?? 0);
-      if (!tcToken?.length || tcToken.length > maxTokenBytes || !(timestamp > 0)) continue;
-      const senderTimestamp = Number(tcTokenSenderTimestamp ?? 0);
+      if (tcToken === undefined || !isTime(tcTokenTimestamp)) continue;
       const token = {
-        token: Buffer.from(tcToken),
-        timestamp: String(timestamp),
-        ...(senderTimestamp > 0 ? { senderTimestamp } : {}),
+        token: tcToken,
+        timestamp: String(tcTokenTimestamp),
+        ...(isTime(tcTokenSenderTimestamp) ? { senderTimestamp: tcTokenSenderTimestamp } : {}),
       };
       for (const name of await this.#namesOf([id, pnJid, lidJid])) tokens.set(name, token);
     }
@@ -227,6 +247,33 @@ export class History {
 }
 
 type SignalTokens = Record<string, { token: Buffer; timestamp: string; senderTimestamp?: number }>;
+
+/**
+ * Inflates a history and returns its chats with a token, maxTokens at most. The event loop turns between chunks.
+ * Rejects when the signal aborts.
+ */
+async function chatsIn(
+  deflated: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+): Promise<HistoryChat[]> {
+  const records = new HistoryRecords();
+  const chats: HistoryChat[] = [];
+  let inflated = 0;
+  const consume = async (chunks: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of chunks) {
+      inflated += chunk.length;
+      if (inflated > maxBytes) throw new RangeError("the history is too long");
+      const found = records.push(chunk).filter(({ tcToken }) => tcToken?.length);
+      chats.push(...found.slice(0, maxTokens - chats.length));
+      await nextTurn();
+    }
+  };
+  // Destroys every stream when one fails.
+  await pipeline(deflated, createInflate({ chunkSize: inflateChunkBytes }), consume, { signal });
+  return chats;
+}
+
+const isTime = (seconds: number | undefined): seconds is number => Number.isSafeInteger(seconds) && seconds! > 0;
 
 function indexOf(stored: Uint8Array | undefined): string[] {
   if (stored === undefined) return [];

@@ -4,13 +4,12 @@ import { backoff } from "../../../lib/core/retry.ts";
 import { forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
 import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../lib/events/index.ts";
-import { decrypted, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
+import { decrypted, download, HostRefusal, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import { storeMedia } from "../../../lib/media-store/index.ts";
 import type { Handler, RunResult } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { mediaSettled } from "../events/domain_events.ts";
 import { describe } from "./describe.ts";
-import { download, HostRefusal } from "./media_host.ts";
 import type { MediaDeps } from "./media_deps.ts";
 
 type Fetch = NonNullable<Awaited<ReturnType<typeof getFetch>>>;

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
-import { decrypted, encrypted, encryptedLength, mediaKeys } from "../../../lib/media/index.ts";
+import { decrypted, download, encrypted, encryptedLength, mediaKeys } from "../../../lib/media/index.ts";
 import { createFolderStore, createSealedStore } from "../../../lib/storage/index.ts";
-import { download, upload } from "./media_host.ts";
+import { upload } from "./media_host.ts";
 
 /*
  * Moves a large document into the store, from there to the media host, and back, in a process of its own. Prints the

@@ -4,13 +4,13 @@ import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { finishUpload, forBusiness, getBusiness, getSession, pendingUpload } from "../../../lib/db/index.ts";
 import type { BusinessScope, UploadResult } from "../../../lib/db/index.ts";
-import { encrypted, encryptedLength, mediaKeys, unfitFor } from "../../../lib/media/index.ts";
+import { encrypted, encryptedLength, HostRefusal, mediaKeys, unfitFor } from "../../../lib/media/index.ts";
 import type { MediaPointer } from "../../../lib/media/index.ts";
 import type { Handler, RunResult } from "../../../lib/queues/index.ts";
 import type { SealedObject } from "../../../lib/storage/index.ts";
 import type { Deps } from "../deps.ts";
 import { describe } from "./describe.ts";
-import { allowedHosts, HostRefusal, upload } from "./media_host.ts";
+import { allowedHosts, upload } from "./media_host.ts";
 
 type Wanted = NonNullable<Awaited<ReturnType<typeof pendingUpload>>>;
 
