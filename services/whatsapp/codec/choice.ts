@@ -17,16 +17,24 @@ export function choiceIn(content: proto.IMessage): Choice | undefined {
   return undefined;
 }
 
-/** The words of messages that other businesses send with buttons or lists; undefined for other kinds. */
+/**
+ * The words of messages with buttons, lists, products or orders, and of invitations to groups; undefined for other
+ * kinds.
+ */
 export function promptIn(content: proto.IMessage): string | undefined {
   const { buttonsMessage, listMessage, templateMessage, interactiveMessage } = content;
+  const { groupInviteMessage, productMessage, orderMessage } = content;
   const template = templateMessage?.hydratedTemplate ?? templateMessage?.hydratedFourRowTemplate;
   return (
     buttonsMessage?.contentText ||
     listMessage?.description ||
     listMessage?.title ||
     template?.hydratedContentText ||
+    templateMessage?.interactiveMessageTemplate?.body?.text ||
     interactiveMessage?.body?.text ||
+    groupInviteMessage?.caption ||
+    productMessage?.body ||
+    orderMessage?.message ||
     undefined
   );
 }

@@ -7,6 +7,8 @@ const { EPHEMERAL_SETTING, REVOKE } = proto.Message.ProtocolMessage.Type;
 describe("the timer of a chat", () => {
   test.each([
     [{ conversation: "hi" }, 0],
+    [{ conversation: "hi", messageContextInfo: { botMetadata: {} } }, undefined],
+    [{ conversation: "hi", messageContextInfo: { messageSecret: Buffer.alloc(32) } }, 0],
     [{ extendedTextMessage: { text: "hi" } }, 0],
     [{ extendedTextMessage: { text: "hi", contextInfo: { expiration: 86_400 } } }, 86_400],
     [{ ephemeralMessage: { message: { imageMessage: { contextInfo: { expiration: 604_800 } } } } }, 604_800],

@@ -29,10 +29,14 @@ export function timerIn(message: proto.IMessage): number | undefined {
   const { protocolMessage } = content;
   if (protocolMessage?.type === EPHEMERAL_SETTING) return secondsOf(protocolMessage.ephemeralExpiration);
   // Phones use the short form for a text outside of a disappearing chat only.
-  if (content.conversation) return 0;
+  if (content.conversation) return isOfBot(message) || isOfBot(content) ? undefined : 0;
   const kind = timed.find((name) => content[name] != null);
   return kind === undefined ? undefined : secondsOf(content[kind]?.contextInfo?.expiration);
 }
+
+/** Bots use the short form everywhere. */
+const isOfBot = ({ messageContextInfo }: proto.IMessage) =>
+  messageContextInfo?.botMetadata != null || messageContextInfo?.botMessageSecret != null;
 
 /** Gives a message the timer of its chat. Without it the recipient's phone warns that the message will stay. */
 export function withTimer(message: proto.IMessage, seconds: number): proto.IMessage {

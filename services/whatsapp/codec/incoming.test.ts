@@ -137,6 +137,15 @@ describe("incomingContent", () => {
     expect(incomingContent(message, incoming())).toEqual({ type: "text", ...expected } as never);
   });
 
+  test.each<[string, proto.IMessage]>([
+    ["templateMessage", { templateMessage: { interactiveMessageTemplate: { body: { text: "words" } } } }],
+    ["groupInviteMessage", { groupInviteMessage: { groupName: "Team", caption: "words" } }],
+    ["productMessage", { productMessage: { body: "words" } }],
+    ["orderMessage", { orderMessage: { orderId: "1", message: "words" } }],
+  ])("keeps the words of a %s", (kind, message) => {
+    expect(incomingContent(message, incoming())).toEqual({ type: "unknown", kind, text: "words" });
+  });
+
   test("shows the words of another business's list", () => {
     expect(incomingContent({ listMessage: { description: "Choose a dish" } }, incoming())).toEqual({
       type: "unknown",

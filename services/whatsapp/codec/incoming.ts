@@ -92,6 +92,13 @@ function contentOf(message: proto.IMessage, incoming: Incoming): MessageContent 
     // It announces pictures, which follow as messages of their own.
     case "albumMessage":
     case "deviceSentMessage":
+    // They change how phones show a chat: a message is pinned to the top, or kept in a disappearing chat.
+    case "pinInChatMessage":
+    case "keepInChatMessage":
+    // A member shared earlier messages of the group with a new one; they come as a file that companions do not read.
+    case "messageHistoryNotice":
+    // A status names the business. Statuses are not journaled.
+    case "statusMentionMessage":
       return undefined;
     default: {
       const choice = choiceIn(content);

@@ -57,6 +57,10 @@ describe("inboundOf", () => {
     expect(inboundOf(received({ senderKeyDistributionMessage: { groupId: "g" } }))).toBeUndefined();
     expect(inboundOf(received({}))).toBeUndefined();
     expect(inboundOf(received({ albumMessage: { expectedImageCount: 3 } }))).toBeUndefined();
+    expect(inboundOf(received({ pinInChatMessage: { key: { id: "A" } } }))).toBeUndefined();
+    expect(inboundOf(received({ keepInChatMessage: { key: { id: "A" } } }))).toBeUndefined();
+    expect(inboundOf(received({ messageHistoryNotice: {} }))).toBeUndefined();
+    expect(inboundOf(received({ statusMentionMessage: { message: { protocolMessage: {} } } }))).toBeUndefined();
     expect(inboundOf(received({ orderMessage: { orderId: "1" } }))).toMatchObject({
       type: "unknown",
       text: null,
