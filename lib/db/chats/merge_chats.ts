@@ -28,16 +28,19 @@ export function unmergedAliases(scope: BusinessScope, limit: number): Promise<Pi
 }
 
 /**
- * Writes at most `limit` messages of an alias under its chat; returns how many. `onlyQueued`: those that wait to be
- * sent. Otherwise a broadcast's queued messages stay: the broadcast outbox readdresses them, because it alone may fail
- * those that reach the account a second time.
+ * Writes at most `limit` messages of an alias under its chat; returns how many. `queued`: those that wait in the
+ * urgent outbox, or in both. Without it, all but a broadcast's queued messages: the broadcast outbox readdresses these,
+ * because it alone may fail those that reach the account a second time.
  */
 export async function rekeyMessages(
   scope: BusinessScope,
   { alias, chat }: Pick<ChatAlias, "alias" | "chat">,
-  { limit, onlyQueued = false }: { limit: number; onlyQueued?: boolean },
+  { limit, queued }: { limit: number; queued?: "urgent" | "both" },
 ): Promise<number> {
-  const included = onlyQueued ? sql`status = 'queued'` : sql`(status <> 'queued' or broadcast_id is null)`;
+  const included =
+    queued === undefined
+      ? sql`(status <> 'queued' or broadcast_id is null)`
+      : sql`status = 'queued' ${queued === "urgent" ? sql`and broadcast_id is null` : sql``}`;
   const [row] = await scope.ask<[{ count: number }]>(sql`
     with locked as (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.

@@ -71,6 +71,34 @@ describe("a broadcast", () => {
     expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, messages: { sent: 2, failed: 1 } });
   });
 
+  test("keeps its message in flight past an urgent one", async () => {
+    spell();
+    const { shard, producer, queueMessage } = stage.workers;
+    const [inFlight, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    shard.beforeAnswer = async ({ messages }) => {
+      if (messages.every(({ to }) => to !== account) || messages.every(({ to }) => to !== spelling)) return undefined;
+      inFlight.resolve();
+      await answer.promise;
+      return undefined;
+    };
+    await serve();
+    // The first of the two is the one that would be kept if neither were in flight.
+    const id = await startWith(spelling, account);
+    await inFlight.promise;
+    const urgent = await queueMessage(stage.business, spelling, "urgent");
+    await producer.wake("send", { business_id: stage.business });
+    const statusOf = async (message: string) =>
+      (await stage.workers.rows(stage.business)).find((row) => row.id === message)?.status;
+    await until(async () => (await statusOf(urgent)) === "sent", { what: "the urgent message to be sent" });
+    answer.resolve();
+    await reached(id, "completed");
+    expect(shard.deliveries.map(({ chat: to, text }) => [to, text])).toEqual([
+      [account, `Hello ${account}`],
+      [account, "urgent"],
+    ]);
+    expect(await broadcastProgress(scope(), id)).toMatchObject({ messages: { sent: 1, failed: 1 } });
+  });
+
   test("reaches an account under names that become known once", async () => {
     spell();
     const id = await draft(0);

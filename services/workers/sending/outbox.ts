@@ -108,7 +108,7 @@ export async function drainOutbox(
       const outcomes = handedOver.filter(isRecorded);
       const renamed = handedOver.filter((outcome) => outcome.status === "renamed");
       await write((inside) => record(inside, outcomes, messages));
-      if (renamed.length > 0) await readdress(deps, scope, renamed);
+      if (renamed.length > 0) await readdress(deps, scope, renamed, outbox);
       await requestUploads(deps, business.id, files.awaited);
       count(deps, counts, outcomes);
       await announceLimit(deps, scope, handedOver);

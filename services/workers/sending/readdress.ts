@@ -13,9 +13,15 @@ const limit = 1_000;
 
 /**
  * Writes messages under the chats of their recipients' accounts before they are sent: opt-outs and the other recipients
- * of a broadcast are compared by account.
+ * of a broadcast are compared by account. The urgent outbox leaves a broadcast's messages to the broadcast outbox,
+ * which may have them in flight, and which readdresses them at its next claim (`readdressKnown`).
  */
-export async function readdress(deps: Deps, scope: BusinessScope, renamed: readonly Renamed[]): Promise<void> {
+export async function readdress(
+  deps: Deps,
+  scope: BusinessScope,
+  renamed: readonly Renamed[],
+  { ofBroadcasts }: { ofBroadcasts: boolean },
+): Promise<void> {
   const names = [...new Map(renamed.map(({ alias, chat }) => [alias, { alias, chat }])).values()];
   const business_id = scope.businessId;
   const businesses = await recordStatusChanges(deps, scope, async (inside) => {
@@ -23,7 +29,9 @@ export async function readdress(deps: Deps, scope: BusinessScope, renamed: reado
       inside,
       names.map((name) => ({ business_id, ...name })),
     );
-    return { result: learned, changes: await rewrite(inside, names) };
+    if (ofBroadcasts) return { result: learned, changes: await rewrite(inside, names) };
+    await rekey(inside, names, "urgent");
+    return { result: learned, changes: [] };
   });
   await wakeMerges(deps, businesses);
 }
@@ -46,12 +54,17 @@ export async function readdressKnown(
   return true;
 }
 
+/** The caller holds the lease of the broadcast outbox. */
 async function rewrite(scope: BusinessScope, names: readonly AccountName[]): Promise<StatusChange[]> {
-  for (const name of names) {
-    if (name.alias !== name.chat) await rekeyMessages(scope, name, { limit, onlyQueued: true });
-  }
+  await rekey(scope, names, "both");
   return failDuplicates(
     scope,
     names.map(({ chat }) => chat),
   );
+}
+
+async function rekey(scope: BusinessScope, names: readonly AccountName[], queued: "urgent" | "both"): Promise<void> {
+  for (const name of names) {
+    if (name.alias !== name.chat) await rekeyMessages(scope, name, { limit, queued });
+  }
 }
