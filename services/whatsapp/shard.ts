@@ -43,6 +43,8 @@ export type ShardOptions = {
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */
   waitScale?: number | undefined;
+  /** Least milliseconds between two logins on request. Default: ten seconds. */
+  loginIntervalMs?: number | undefined;
   /** Milliseconds until a message without content is journaled as unavailable. */
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that clients report, as it is configured now; undefined for Baileys' own. */
@@ -202,6 +204,7 @@ export class Shard {
       passkeyTimes: this.#options.passkeyTimes,
       patienceMs: this.#options.patienceMs,
       waitScale: this.#options.waitScale,
+      loginIntervalMs: this.#options.loginIntervalMs,
       waVersion: this.#options.waVersion,
       egress: this.#options.egress,
       deviceName: this.#options.deviceName,

@@ -82,6 +82,23 @@ describe("a restart on request", () => {
     expect({ texts, duplicates }).toEqual({ texts: messages.map(({ text: body }) => body), duplicates: 0 });
   });
 
+  test("is refused soon after another one", async () => {
+    const { simulator, shard, business, phone } = scenario;
+    await shard.pair(simulator, business, phone);
+    await scenario.restart({ loginIntervalMs: 60_000 });
+    await shard.reaches(business, "open");
+    expect((await control("restart")).status).toBe(202);
+    await shard.reaches(business, "open");
+    const before = logins();
+    const refused = await control("restart");
+    expect([refused.status, Number(refused.headers.get("retry-after"))]).toEqual([429, expect.any(Number)]);
+    expect((await control("stop")).status).toBe(202);
+    expect((await control("start")).status).toBe(429);
+    const connect = await shard.request("POST", `/sessions/${business}/connect`, { method: "qr" });
+    expect(connect.status).toBe(429);
+    expect(logins()).toBe(before);
+  });
+
   test("is refused during a ban, and stop too", async () => {
     const { simulator, shard, business, phone, fault } = scenario;
     await shard.pair(simulator, business, phone);

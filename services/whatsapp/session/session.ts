@@ -15,6 +15,7 @@ import type { Connection } from "./connection.ts";
 import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
 import { assertNot, assertPaired } from "./guards.ts";
+import { LoginInterval } from "./login_interval.ts";
 import { OpenWaiters } from "./open_waiters.ts";
 import { isActive } from "./after_end.ts";
 import type { SessionOptions } from "./session_options.ts";
@@ -38,9 +39,11 @@ export class Session {
   readonly #journaled: StatusJournal;
   readonly #connection: CurrentConnection;
   readonly #machine = new StateMachine(this.#effects());
+  readonly #logins: LoginInterval;
   #leaving = false;
 
   constructor(options: SessionOptions) {
+    this.#logins = new LoginInterval(options.loginIntervalMs);
     this.businessId = options.businessId;
     this.#options = options;
     this.#log = options.logger.child({ business_id: options.businessId });
@@ -102,11 +105,16 @@ export class Session {
     this.#dispatch({ is: "resume", afterMs, suspension, fresh });
   }
 
-  /** Starts a pairing, or opens a login that is linked already. */
+  /**
+   * Starts a pairing, or opens a login that is linked already.
+   * @throws AppError "rate_limited" if such a login was opened on request just now.
+   */
   connect(want: Want): void {
     this.#options.fence();
     if (this.#login.load() === undefined) return;
-    this.#dispatch({ is: "connect", paired: this.#login.paired, want });
+    const { paired } = this.#login;
+    if (paired && !["open", "connecting", "banned"].includes(this.#state.is)) this.#logins.take();
+    this.#dispatch({ is: "connect", paired, want });
   }
 
   /**
@@ -176,21 +184,28 @@ export class Session {
 
   /**
    * Opens a linked login, unless it is about to open.
-   * @throws AppError "conflict" if no phone is linked, or WhatsApp has banned the account.
+   * @throws AppError "conflict" if no phone is linked, or WhatsApp has banned the account, "rate_limited" if it was
+   *   opened on request just now.
    */
   start(): void {
     this.#assertStartable();
-    if (!isActive(this.#state)) this.#dispatch({ is: "connect", paired: true, want: { method: "qr" } });
+    if (isActive(this.#state)) return;
+    this.#logins.take();
+    this.#dispatch({ is: "connect", paired: true, want: { method: "qr" } });
   }
 
   /**
-   * Closes the connection of a linked login and opens another one. Messages in flight are sent again, under their ids.
-   * @throws AppError "conflict" if no phone is linked, the login was stopped, or WhatsApp has banned the account.
+   * Closes the connection of a linked login and opens another one, unless one is about to open. Messages in flight are
+   * sent again, under their ids.
+   * @throws AppError "conflict" if no phone is linked, the login was stopped, or WhatsApp has banned the account,
+   *   "rate_limited" if it was opened on request just now.
    */
   restart(): void {
     this.#assertStartable();
     if (this.#state.is === "disconnected" && this.#state.stopped)
       throw new AppError("conflict", "The session was stopped on request: start it.");
+    if (this.#state.is === "connecting") return;
+    this.#logins.take();
     this.#dispatch({ is: "restart" });
   }
 

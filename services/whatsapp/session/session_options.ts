@@ -40,6 +40,8 @@ export type SessionOptions = {
   patienceMs?: number | undefined;
   /** Multiplies the waits after WhatsApp's temporary refusals. */
   waitScale?: number | undefined;
+  /** Least milliseconds between two logins on request. Default: ten seconds. */
+  loginIntervalMs?: number | undefined;
   /** Milliseconds until a message without content is journaled as unavailable. */
   unavailableAfterMs?: number | undefined;
   /** The WhatsApp Web version that the client reports; undefined for Baileys' own. */

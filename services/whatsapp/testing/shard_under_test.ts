@@ -180,6 +180,8 @@ export function startShard(options: {
   patienceMs?: number;
   waitScale?: number;
   unavailableAfterMs?: number;
+  /** Default: 0, so that a test need not wait. */
+  loginIntervalMs?: number;
   waVersion?: () => string | undefined;
   egress?: ProxyPool;
   deviceName?: string;
@@ -213,6 +215,7 @@ export function startShard(options: {
     passkeyTimes: options.passkeyTimes,
     patienceMs: options.patienceMs,
     waitScale: options.waitScale,
+    loginIntervalMs: options.loginIntervalMs ?? 0,
     waVersion: options.waVersion,
     egress: options.egress,
     deviceName: options.deviceName,
