@@ -57,21 +57,21 @@ const shared = (n: number, originalMessageId = "") =>
     originalMessageId,
   });
 const pending = () =>
-  (JSON.parse(stored?.toString() ?? "[]") as { attempts: number }[]).map(({ attempts }) => attempts);
+  (JSON.parse(stored?.toString() ?? "[]") as { failures: number }[]).map(({ failures }) => failures);
 
 describe("a history whose download fails", () => {
   test("waits, and so do those behind it", async () => {
     const warned = spyOn(logger, "warn");
     const history = start([60_000]);
     await Promise.all([history.take(shared(1)), history.take(shared(2))]);
-    await until(() => warned.mock.calls.length > 0, { what: "the failure" });
+    await until(() => warned.mock.calls.length > 0 && pending().includes(1), { what: "the recorded failure" });
     expect(pending().toSorted()).toEqual([0, 1]);
     expect(requests).toEqual(["CONNECT mmg.whatsapp.net:443 HTTP/1.1"]);
   });
 
   test("is retried, and given up in the end", async () => {
     await start([1, 5]).take(shared(1));
-    await until(() => requests.length === 10 && stored === null, { what: "the last attempt" });
+    await until(() => requests.length === 12 && stored === null, { what: "the last attempt" });
   });
 
   test("is not recorded if its notification is too long", async () => {
@@ -86,5 +86,15 @@ describe("a history whose download fails", () => {
     first.stop();
     await start([60_000]).readPending();
     await until(() => pending()[0] === 2, { what: "the second attempt" });
+  });
+
+  test("is given up after ending the process three times", async () => {
+    await start([60_000]).take(shared(1));
+    await until(() => pending()[0] === 1, { what: "the first attempt" });
+    const entries = JSON.parse(stored!.toString()) as object[];
+    stored = Buffer.from(JSON.stringify(entries.map((entry) => ({ ...entry, attempts: 3, next_at: 0 }))));
+    await start([60_000]).readPending();
+    expect(stored).toBeNull();
+    expect(requests).toHaveLength(1);
   });
 });

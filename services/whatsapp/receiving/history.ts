@@ -21,10 +21,13 @@ const maxInflatedBytes = 512 * 1024 * 1024;
 const inflateChunkBytes = 64 * 1024;
 const defaultMediaHost = "mmg.whatsapp.net";
 const downloadDeadlineMs = 5 * 60_000;
-/** Histories that wait for their download, and attempts at each: hours. WhatsApp sends a handful after a link. */
+/** Histories that wait for their download. WhatsApp sends a handful after a link. */
 const maxPending = 20;
 const maxNotificationBytes = 16 * 1024;
-const maxAttempts = 10;
+/** Attempts that did not end, most likely because the content ended the process. */
+const maxUnfinished = 3;
+/** About two hours. */
+const maxFailures = 12;
 /** Delays after failures; the last one repeats. An outage of the host or of the proxy takes minutes. */
 const defaultRetryDelaysMs = [60_000, 600_000];
 /** A clock that was set back must not overflow the timer. */
@@ -40,7 +43,9 @@ const tokenIndex = "__index";
 
 const pendingHistory = z.object({
   notification: z.base64(),
+  /** Attempts that did not end. */
   attempts: z.int().min(0),
+  failures: z.int().min(0).default(0),
   /** Unix ms of the next attempt. */
   next_at: z.number().default(0),
 });
@@ -136,29 +141,31 @@ export class History {
     if (pending.length >= maxPending) return;
     const bytes = proto.Message.HistorySyncNotification.encode(notification).finish();
     if (bytes.length > maxNotificationBytes) throw new RangeError(`its notification has ${bytes.length} bytes`);
-    this.#write([...pending, { notification: Buffer.from(bytes).toString("base64"), attempts: 0, next_at: 0 }]);
+    const recorded = Buffer.from(bytes).toString("base64");
+    this.#write([...pending, { notification: recorded, attempts: 0, failures: 0, next_at: 0 }]);
   }
 
   /**
    * Resolves with false if the download failed and is retried later. The attempt is recorded first: a history that ends
    * the process is given up.
    */
-  async #download({ notification, attempts }: PendingHistory): Promise<boolean> {
+  async #download({ notification, attempts, failures }: PendingHistory): Promise<boolean> {
     const { logger, retryDelaysMs = defaultRetryDelaysMs } = this.#options;
     const others = () => this.#pending().filter((each) => each.notification !== notification);
-    if (attempts >= maxAttempts) {
-      logger.warn({ attempts }, "a shared history was given up: its contacts may refuse messages with 463");
+    if (attempts >= maxUnfinished || failures >= maxFailures) {
+      logger.warn({ attempts, failures }, "a shared history was given up: its contacts may refuse messages with 463");
       this.#write(others());
       return true;
     }
-    const next_at = Date.now() + (retryDelaysMs[attempts] ?? retryDelaysMs.at(-1) ?? 0);
-    this.#write([...others(), { notification, attempts: attempts + 1, next_at }]);
+    const next_at = Date.now() + (retryDelaysMs[failures] ?? retryDelaysMs.at(-1) ?? 0);
+    this.#write([...others(), { notification, attempts: attempts + 1, failures, next_at }]);
     try {
       await this.#read(proto.Message.HistorySyncNotification.decode(Buffer.from(notification, "base64")));
       this.#write(others());
       return true;
     } catch (error) {
-      logger.warn({ error: messageOf(error), attempts: attempts + 1 }, "a shared history could not be downloaded");
+      logger.warn({ error: messageOf(error), failures }, "a shared history could not be downloaded");
+      this.#write([...others(), { notification, attempts, failures: failures + 1, next_at }]);
       return false;
     }
   }
