@@ -130,7 +130,7 @@ describe("message kinds", () => {
       { type: "reaction", target: { wa_message_id: ours!, from_me: true }, emoji: "👍" },
       { type: "edit", target: { wa_message_id: said, from_me: false }, text: "I took it" },
       { type: "delete", target: { wa_message_id: said, from_me: false } },
-      { type: "unknown", kind: "orderMessage" },
+      { type: "unknown", kind: "orderMessage", text: "an unsupported kind" },
       { type: "text", text: "still there?" },
     ] as never);
   });
