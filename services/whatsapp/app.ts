@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import type { ZodType } from "zod";
 import { AppError } from "../../lib/core/errors.ts";
 import { bearer, requestLog } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
@@ -21,6 +20,7 @@ import type {
   SessionSummary,
   SessionView,
 } from "../../lib/contracts/shard/schemas.ts";
+import { bodyOf } from "./body.ts";
 import { chatRoutes } from "./chats/routes.ts";
 import { mediaRoutes } from "./media/routes.ts";
 import type { Moving } from "./moving/moving.ts";
@@ -126,13 +126,6 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
   });
 
   return app;
-}
-
-async function bodyOf<T>(request: Request, schema: ZodType<T>): Promise<T> {
-  const body: unknown = await request.json().catch(() => {
-    throw new AppError("invalid_request", "The body is not JSON.");
-  });
-  return schema.parse(body);
 }
 
 /** A list contains no codes and no challenges: anyone who sees one can link a phone. */

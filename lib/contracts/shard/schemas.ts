@@ -214,7 +214,6 @@ export type SessionEventData = z.infer<typeof sessionEventData>;
 
 /** Names of accounts that WhatsApp revealed. */
 export const identityData = z.object({ names: z.array(accountName).min(1).max(500) });
-export type IdentityData = z.infer<typeof identityData>;
 
 /** The entry schemas of the journal's streams. */
 export const journalStreams = {

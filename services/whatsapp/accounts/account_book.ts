@@ -2,7 +2,7 @@ import { isLidUser, isPnUser, jidDecode } from "@whiskeysockets/baileys";
 import type { SignalDataSet } from "@whiskeysockets/baileys";
 import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthState } from "../auth/auth_state.ts";
-import { preferPhone } from "../codec/jid.ts";
+import { lidJid, phoneJid, preferPhone } from "../codec/jid.ts";
 
 /*
  * An account has several names at WhatsApp: its phone number, other spellings of it, and its LID. The chat of an
@@ -15,9 +15,6 @@ import { preferPhone } from "../codec/jid.ts";
 
 /** The type of the store's values that map a spelling of a number to the number of the account. */
 const spellings = "account-spelling";
-
-const phoneJid = (user: string) => `${user}@s.whatsapp.net`;
-const lidJid = (user: string) => `${user}@lid`;
 
 /** The names of accounts, for reading. */
 export type AccountNames = Pick<AccountBook, "chatOf" | "namesOf">;

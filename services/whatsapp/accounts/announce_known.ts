@@ -1,5 +1,6 @@
 import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
+import { lidJid } from "../codec/jid.ts";
 import type { AccountBook } from "./account_book.ts";
 
 const marker = "account-names-announced";
@@ -19,7 +20,7 @@ export async function announceKnown(
   if (store.read(marker) !== undefined) return;
   const lids = store.names().flatMap((name) => {
     const [, lid] = mapping.exec(name) ?? [];
-    return lid === undefined ? [] : [`${lid}@lid`];
+    return lid === undefined ? [] : [lidJid(lid)];
   });
   for (let at = 0; at < lids.length; at += namesPerEntry) {
     const names = accounts.aliasesAmong(lids.slice(at, at + namesPerEntry));

@@ -8,11 +8,10 @@ import {
   USyncUser,
 } from "@whiskeysockets/baileys";
 import type { BinaryNode, WASocket } from "@whiskeysockets/baileys";
+import { phoneJid } from "../codec/jid.ts";
 
 /** The JID of a number's account, with the number as WhatsApp spells it; null if there is none. */
 export type Accounts = Map<string, string | null>;
-
-const phoneJid = (user: string) => `${user}@s.whatsapp.net`;
 
 type Answer = { exists: boolean; asked: string | undefined };
 

@@ -1,6 +1,7 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import type { CheckedNumber } from "../../../lib/contracts/shard/chats.ts";
 import { askAccounts } from "../accounts/ask_accounts.ts";
+import { phoneJid } from "../codec/jid.ts";
 import { query } from "./query.ts";
 import type { OpenSocket } from "./query.ts";
 
@@ -12,7 +13,7 @@ export async function checkNumbers({ socket, accounts }: OpenSocket, numbers: st
   return numbers.map((number) => {
     const jid = found.get(number) ?? undefined;
     if (jid === undefined) return { number, on_whatsapp: false };
-    accounts.respelled(`${number}@s.whatsapp.net`, jid);
+    accounts.respelled(phoneJid(number), jid);
     return { number, on_whatsapp: true, jid };
   });
 }

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { AppError } from "../../../lib/core/errors.ts";
 import { numbersRequest, pictureQuery, presenceRequest, readRequest } from "../../../lib/contracts/shard/chats.ts";
+import { bodyOf } from "../body.ts";
 import type { Shard } from "../shard.ts";
 import { checkNumbers } from "./numbers.ts";
 import { pictureOf } from "./picture.ts";
@@ -16,19 +16,19 @@ export function chatRoutes(shard: Shard): Hono {
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);
 
   app.post("/:business_id/presence", async (c) => {
-    const request = presenceRequest.parse(await jsonOf(c.req.raw));
+    const request = await bodyOf(c.req.raw, presenceRequest);
     await sessionOf(c.req.param()).use((open) => showPresence(open, request));
     return c.body(null, 204);
   });
 
   app.post("/:business_id/read", async (c) => {
-    const request = readRequest.parse(await jsonOf(c.req.raw));
+    const request = await bodyOf(c.req.raw, readRequest);
     await sessionOf(c.req.param()).use((open) => markRead(open, request));
     return c.body(null, 204);
   });
 
   app.post("/:business_id/numbers", async (c) => {
-    const { numbers } = numbersRequest.parse(await jsonOf(c.req.raw));
+    const { numbers } = await bodyOf(c.req.raw, numbersRequest);
     return c.json({ data: await sessionOf(c.req.param()).use((open) => checkNumbers(open, numbers)) });
   });
 
@@ -38,10 +38,4 @@ export function chatRoutes(shard: Shard): Hono {
   });
 
   return app;
-}
-
-async function jsonOf(request: Request): Promise<unknown> {
-  return request.json().catch(() => {
-    throw new AppError("invalid_request", "The body is not JSON.");
-  });
 }

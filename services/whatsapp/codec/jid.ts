@@ -6,9 +6,15 @@ const phoneForm = /^[1-9]\d{6,14}$/;
 /** A number or a LID has no leading zero. A group's JID may be its founder's number and a timestamp. */
 const jidForm = /^[1-9]\d{0,24}(@(s\.whatsapp\.net|lid)|(-\d{1,15})?@g\.us)$/;
 
+/** The JID of an account by its phone number, as digits. */
+export const phoneJid = (number: string): string => `${number}@s.whatsapp.net`;
+
+/** The JID of an account by its LID, as digits. */
+export const lidJid = (lid: string): string => `${lid}@lid`;
+
 /** The chat of a recipient: digits in international form, or the JID of a person or a group. */
 export function chatOf(to: string): string {
-  if (phoneForm.test(to)) return `${to}@s.whatsapp.net`;
+  if (phoneForm.test(to)) return phoneJid(to);
   if (isJid(to)) return to;
   throw new AppError("invalid_request", `"to" must be 7 to 15 digits in international form, or a JID.`);
 }

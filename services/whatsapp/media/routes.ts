@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { AppError } from "../../../lib/core/errors.ts";
 import { mediaConnectionRequest, reuploadRequest } from "../../../lib/contracts/shard/media.ts";
+import { bodyOf } from "../body.ts";
 import type { Shard } from "../shard.ts";
 import { mediaConnection } from "./media_connection.ts";
 import { reupload } from "./reupload.ts";
@@ -14,21 +14,15 @@ export function mediaRoutes(shard: Shard): Hono {
   const sessionOf = (param: unknown) => shard.get(businessId.parse(param).business_id);
 
   app.post("/:business_id/media_connection", async (c) => {
-    const { renew } = mediaConnectionRequest.parse(await jsonOf(c.req.raw));
+    const { renew } = await bodyOf(c.req.raw, mediaConnectionRequest);
     const { auth, hosts } = await mediaConnection(sessionOf(c.req.param()), renew);
     return c.json({ auth, hosts: hosts.map(({ hostname }) => hostname) });
   });
 
   app.post("/:business_id/reupload", async (c) => {
-    const request = reuploadRequest.parse(await jsonOf(c.req.raw));
+    const request = await bodyOf(c.req.raw, reuploadRequest);
     return c.json({ direct_path: await sessionOf(c.req.param()).use((open) => reupload(open, request)) });
   });
 
   return app;
-}
-
-async function jsonOf(request: Request): Promise<unknown> {
-  return request.json().catch(() => {
-    throw new AppError("invalid_request", "The body is not JSON.");
-  });
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { AppError } from "../../../lib/core/errors.ts";
 import { bundleQuery, bundleType, moveOrder, moveOrderQuery } from "../../../lib/contracts/shard/moves.ts";
 import type { MoveOrder } from "../../../lib/contracts/shard/moves.ts";
+import { bodyOf } from "../body.ts";
 import type { Moving } from "./moving.ts";
 
 const businessId = z.object({ business_id: z.uuid() });
@@ -14,14 +15,16 @@ export function movingRoutes(moving: Moving): Hono {
 
   const route = (step: string, execute: (businessId: string, order: MoveOrder) => Promise<void>) =>
     app.post(`/:business_id/${step}`, async (c) => {
-      await execute(id(c.req.param()), await orderOf(c.req.raw));
+      await execute(id(c.req.param()), await bodyOf(c.req.raw, moveOrder));
       return c.body(null, 204);
     });
 
   app.get("/", (c) => c.json(moving.departures()));
-  app.post("/:business_id/stop", async (c) => c.json(await moving.stop(id(c.req.param()), await orderOf(c.req.raw))));
+  app.post("/:business_id/stop", async (c) =>
+    c.json(await moving.stop(id(c.req.param()), await bodyOf(c.req.raw, moveOrder))),
+  );
   app.post("/:business_id/key", async (c) => {
-    const key = await moving.key(id(c.req.param()), await orderOf(c.req.raw));
+    const key = await moving.key(id(c.req.param()), await bodyOf(c.req.raw, moveOrder));
     return c.json({ key: Buffer.from(key).toString("base64url") });
   });
   app.get("/:business_id/bundle", async (c) => {
@@ -40,12 +43,4 @@ export function movingRoutes(moving: Moving): Hono {
   route("reopen", (business, order) => moving.reopen(business, order));
   route("discard", (business, order) => moving.discard(business, order));
   return app;
-}
-
-async function orderOf(request: Request): Promise<MoveOrder> {
-  return moveOrder.parse(
-    await request.json().catch(() => {
-      throw new AppError("invalid_request", "The body is not JSON.");
-    }),
-  );
 }

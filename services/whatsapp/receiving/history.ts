@@ -8,7 +8,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import { decrypted, download, mediaKeys } from "../../../lib/media/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
-import { isJid } from "../codec/jid.ts";
+import { isJid, lidJid } from "../codec/jid.ts";
 import { HistoryRecords } from "./history_records.ts";
 import type { HistoryChat } from "./history_records.ts";
 
@@ -232,7 +232,7 @@ export class History {
       names.add(name);
       const { user } = jidDecode(name)!;
       const lid = name.endsWith("@lid") ? undefined : (await this.#options.keys.get("lid-mapping", [user]))[user];
-      if (lid !== undefined) names.add(`${lid}@lid`);
+      if (lid !== undefined) names.add(lidJid(lid));
     }
     return names;
   }

@@ -2,6 +2,7 @@ import { isJidGroup, isPnUser, jidDecode, jidNormalizedUser } from "@whiskeysock
 import type { SignalKeyStore } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
+import { lidJid } from "../codec/jid.ts";
 
 const cachedChats = 500;
 
@@ -46,6 +47,6 @@ export class Timers {
     const { user } = jidDecode(chat) ?? {};
     const lid =
       isPnUser(chat) && user !== undefined ? (await this.#options.keys.get("lid-mapping", [user]))[user] : undefined;
-    return `timer:${lid === undefined ? jidNormalizedUser(chat) : `${lid}@lid`}`;
+    return `timer:${lid === undefined ? jidNormalizedUser(chat) : lidJid(lid)}`;
   }
 }
