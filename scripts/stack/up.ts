@@ -1,10 +1,11 @@
 import { basename, join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
+import { deployStages } from "./deploy_stages.ts";
 import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
 import { readEnvironment, root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { readJobFile } from "./job_file.ts";
-import { allJobs, batches, foundation, pooler, runningJobs, services } from "./jobs.ts";
+import { allJobs, batches, foundation, pooler, runningJobs, serviceStages } from "./jobs.ts";
 import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { runProgram } from "./program.ts";
@@ -57,24 +58,29 @@ async function main(): Promise<void> {
   const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
   say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
 
-  const run = async (ids: readonly string[]) => {
-    for (const id of ids) if (await submit(nomad, jobs.get(id)!)) say(`${id.padEnd(12)} registered`);
+  const register = async (id: string) => {
+    if (await submit(nomad, jobs.get(id)!)) say(`${id.padEnd(12)} registered`);
   };
 
   step("Data services");
-  await run([...foundation, ...pooler, ...batches]);
+  for (const id of [...foundation, ...pooler, ...batches]) await register(id);
   await waitForJobs([...foundation, ...pooler], environment, { until: "serving", deadlineMs: DEADLINE_MS });
 
   step("Schema and indexes");
   for (const id of batches) await dispatchOnce(id, releaseOfJob(jobs.get(id)!), environment);
 
   step("Services");
-  await run(services);
-  await waitForJobs(runningJobs, environment, {
-    until: "settled",
-    deadlineMs: DEADLINE_MS,
-    known: [...foundation, ...pooler],
+  const settled = { until: "settled", deadlineMs: DEADLINE_MS } as const;
+  const reported = new Set([...foundation, ...pooler]);
+  await deployStages(serviceStages, {
+    runs: async (id) => (await orNull(nomad<Job>("GET", `/v1/job/${id}`)))?.Stop === false,
+    register,
+    settle: async (ids) => {
+      await waitForJobs(ids, environment, settled);
+      for (const id of ids) reported.add(id);
+    },
   });
+  await waitForJobs(runningJobs, environment, { ...settled, known: [...reported] });
   await retireSecrets(nomad);
 
   await writeStackFile(environment, admin);
