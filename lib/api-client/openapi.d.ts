@@ -148,7 +148,10 @@ export interface paths {
         };
         options?: never;
         head?: never;
-        /** Update a business */
+        /**
+         * Update a business
+         * @description Changes the given fields. `receive_statuses` cannot be changed while the business's shard is unreachable.
+         */
         patch: {
             parameters: {
                 query?: never;
@@ -4015,7 +4018,7 @@ export interface paths {
          * Stream events of a business
          * @description Streams the same events as webhooks. Their data are ids, statuses and short fields: `text` is shortened to an `excerpt` of 120 characters, and content and files are omitted, so fetch the message for them. The last 1,000 events or 256 KB of a business are kept for up to a day. The event `reset` reports a gap: fetch your data again.
          *
-         *     A key receives the events that its scopes include, and needs at least one of them: `message.*` needs messages:read, `chat.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read. While a phone is being paired, keys with the scope whatsapp:write also receive each new QR code or pairing code as `whatsapp.pairing`.
+         *     A key receives the events that its scopes include, and needs at least one of them: `message.*` needs messages:read, `chat.*` needs messages:read, `status.*` needs messages:read, `session.*` needs whatsapp:read, `broadcast.*` needs broadcasts:read, `webhook.*` needs webhooks:read, `call.*` needs calls:read. While a phone is being paired, keys with the scope whatsapp:write also receive each new QR code or pairing code as `whatsapp.pairing`.
          */
         get: {
             parameters: {
@@ -4692,6 +4695,57 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "status.received": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A contact posted a status, or withdrew one, and the business has `receive_statuses`. A status is no message: it has no chat and is not stored, and its file is not fetched. It may be announced twice. */
+        post: {
+            parameters: {
+                query?: never;
+                header: {
+                    /** @description The delivery's id: the same on every retry. */
+                    "webhook-id": components["schemas"]["webhook-id"];
+                    /** @description Unix time of this attempt, in seconds. */
+                    "webhook-timestamp": components["schemas"]["webhook-timestamp"];
+                    /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
+                    "webhook-signature": components["schemas"]["webhook-signature"];
+                };
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        type: "status.received";
+                        /** Format: date-time */
+                        timestamp: string;
+                        data: components["schemas"]["StatusReceived"];
+                    };
+                };
+            };
+            responses: {
+                /** @description The endpoint accepted the delivery. Any other answer is retried for a day. */
+                "2XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "session.status": {
         parameters: {
             query?: never;
@@ -5337,6 +5391,18 @@ export interface components {
             alias: string;
             messages: number;
         };
+        StatusReceived: {
+            /** Format: uuid */
+            business_id: string;
+            status_id: string;
+            sender: string;
+            sender_name: string | null;
+            /** @enum {string} */
+            type: "text" | "image" | "video" | "audio" | "withdrawn";
+            text: string | null;
+            /** Format: date-time */
+            posted_at: string;
+        };
         SessionStatus: {
             /** Format: uuid */
             business_id: string;
@@ -5404,6 +5470,8 @@ export interface components {
             time_zone: string;
             /** @description The WhatsApp shard that holds the session. Null until the first connect. */
             whatsapp_shard: number | null;
+            /** @description True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. At most 30 an hour of one contact and 600 of all are published. */
+            receive_statuses: boolean;
             /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z
@@ -5449,6 +5517,11 @@ export interface components {
              * @example America/Sao_Paulo
              */
             time_zone?: string;
+            /**
+             * @description True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. At most 30 an hour of one contact and 600 of all are published.
+             * @default false
+             */
+            receive_statuses?: boolean;
         };
         BusinessChanges: {
             /**
@@ -5461,6 +5534,8 @@ export interface components {
              * @example America/Sao_Paulo
              */
             time_zone?: string;
+            /** @description True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. At most 30 an hour of one contact and 600 of all are published. */
+            receive_statuses?: boolean;
         };
         Caller: {
             /** @enum {string} */
@@ -6450,7 +6525,7 @@ export interface components {
             secret: string;
         };
         /** @enum {string} */
-        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "chat.merged" | "session.status" | "session.passkey" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
+        SubscribableEvent: "message.received" | "message.sent_from_phone" | "message.completed" | "message.sent" | "message.delivered" | "message.read" | "message.played" | "message.failed" | "message.media" | "chat.merged" | "status.received" | "session.status" | "session.passkey" | "session.limited" | "broadcast.status" | "webhook.paused" | "call.started" | "call.resumed" | "call.ended";
         Webhook: {
             id: string;
             url: string;

@@ -67,6 +67,7 @@ export { insertInbound } from "./inbound/insert_inbound.ts";
 export type { InboundMessage, InsertedMessage } from "./inbound/insert_inbound.ts";
 export { insertKey, maxKeys } from "./keys/insert_key.ts";
 export type { KeyOwner } from "./keys/key_owner.ts";
+export { listStatusReceivers } from "./businesses/list_status_receivers.ts";
 export { listBusinesses } from "./businesses/list_businesses.ts";
 export { listKeys } from "./keys/list_keys.ts";
 export type { KeyFilter, ListedKey } from "./keys/list_keys.ts";

@@ -63,6 +63,13 @@ export const events = {
     scope: "messages:read",
     outlets: both,
   },
+  "status.received": {
+    description:
+      "A contact posted a status, or withdrew one, and the business has `receive_statuses`. A status is no message: " +
+      "it has no chat and is not stored, and its file is not fetched. It may be announced twice.",
+    scope: "messages:read",
+    outlets: both,
+  },
   "session.status": {
     description: "The WhatsApp session changed its status.",
     scope: "whatsapp:read",

@@ -69,6 +69,21 @@ const merged = z
   })
   .meta({ id: "ChatMerged" });
 
+const status = z
+  .object({
+    business_id,
+    /** WhatsApp's id, unique among the statuses of the sender. A withdrawal has the id of the status. */
+    status_id: z.string(),
+    /** JID of the contact. */
+    sender: z.string(),
+    sender_name: z.string().nullable(),
+    type: z.enum(["text", "image", "video", "audio", "withdrawn"]),
+    /** The text or the caption. */
+    text: z.string().nullable(),
+    posted_at: moment,
+  })
+  .meta({ id: "StatusReceived" });
+
 const session = z
   .object({
     business_id,
@@ -133,6 +148,7 @@ export const payloads = {
   "message.failed": failed,
   "message.media": media,
   "chat.merged": merged,
+  "status.received": status,
   "session.status": session,
   "session.passkey": passkey,
   "session.limited": limited,

@@ -12,6 +12,7 @@ import {
   journalStreams,
   maxJournalPage,
   sessionAction,
+  sessionSettings,
 } from "../../lib/contracts/shard/schemas.ts";
 import type {
   BatchMessage,
@@ -80,6 +81,12 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
     const { business_id } = businessId.parse(c.req.param());
     const request = await bodyOf(c.req.raw, connectRequest);
     return c.json(shard.connect(business_id, request).view(), 202);
+  });
+
+  app.put("/sessions/:business_id/settings", async (c) => {
+    const { business_id } = businessId.parse(c.req.param());
+    shard.get(business_id).configure(await bodyOf(c.req.raw, sessionSettings));
+    return c.body(null, 204);
   });
 
   for (const action of sessionAction.options) {

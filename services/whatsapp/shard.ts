@@ -127,8 +127,9 @@ export class Shard {
     if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
     this.#options.placements.assertResident(id);
     const session = this.#session(id);
-    const { method, phone, device_name: deviceName } = request;
+    const { method, phone, device_name: deviceName, statuses } = request;
     session.connect(method === "code" ? { method, phone: phone! } : { method, deviceName });
+    if (statuses !== undefined) session.configure({ statuses });
     return session;
   }
 

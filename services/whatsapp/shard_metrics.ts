@@ -27,6 +27,7 @@ export class ShardMetrics {
   readonly #undecryptableDropped;
   readonly #quarantined;
   readonly #unavailable;
+  readonly #statuses;
   readonly #stanzaFailures;
   readonly #unknownStanzas;
   readonly #unknownNames = new Set<string>();
@@ -58,6 +59,11 @@ export class ShardMetrics {
     this.#unavailable = metrics.counter(
       "whatsapp_unavailable_total",
       "Messages received without content: not given to companions, not resent, or undecryptable.",
+    );
+    this.#statuses = metrics.counter(
+      "whatsapp_statuses_total",
+      "Statuses of contacts, where the business wants them.",
+      ["result"],
     );
     this.#stanzaFailures = metrics.counter("whatsapp_stanza_failures_total", "Stanzas that a listener failed with.", [
       "tag",
@@ -132,6 +138,11 @@ export class ShardMetrics {
   unavailable(): void {
     this.#rate.count();
     this.#unavailable.inc();
+  }
+
+  /** "dropped": beyond a share of its contact or its business. */
+  status(result: "received" | "dropped"): void {
+    this.#statuses.inc({ result });
   }
 
   stanzaFailed(tag: string): void {

@@ -14,6 +14,7 @@ import type {
   SendResult,
   SessionAction,
   SessionList,
+  SessionSettings,
   SessionView,
 } from "./schemas.ts";
 
@@ -34,6 +35,8 @@ export interface ShardClient {
   assertPasskey(at: ShardLocation, businessId: string, assertion: PasskeyAssertion): Promise<SessionView>;
   /** Confirms that the phone shows this code. The same one again changes nothing. */
   confirmPasskey(at: ShardLocation, businessId: string, code: string): Promise<SessionView>;
+  /** Changes the settings that a session keeps until it logs out. A missing session gets them with `connect`. */
+  configure(at: ShardLocation, businessId: string, settings: SessionSettings): Promise<void>;
   /** Stops, starts or restarts a session without logging out. */
   control(at: ShardLocation, businessId: string, action: SessionAction): Promise<SessionView>;
   /** Logs out and archives the auth state. A missing session counts as logged out. */
@@ -58,6 +61,9 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
   return {
     connect: async (at, businessId, request) =>
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/connect`, { json: request })),
+    configure: async (at, businessId, json) => {
+      await unlessMissing(call(at, "PUT", `${session(businessId)}/settings`, { json }));
+    },
     control: async (at, businessId, action) =>
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/${action}`)),
     view: async (at, businessId) => jsonOf(at, sessionView, await call(at, "GET", session(businessId))),
@@ -67,12 +73,7 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
       jsonOf(at, sessionView, await call(at, "POST", `${session(businessId)}/passkey/confirm`, { json: { code } })),
     list: async (at) => jsonOf(at, sessionList, await call(at, "GET", "/sessions")),
     logout: async (at, businessId) => {
-      try {
-        await call(at, "DELETE", session(businessId));
-      } catch (error) {
-        if (error instanceof AppError && error.code === "not_found") return;
-        throw error;
-      }
+      await unlessMissing(call(at, "DELETE", session(businessId)));
     },
     sendBatch: async (at, businessId, messages, pacing) => {
       const answer = await call(at, "POST", `${session(businessId)}/messages`, {
@@ -91,6 +92,14 @@ export function createShardClient(options: ShardClientOptions): ShardClient {
       await call(at, "POST", `/journal/${stream}/ack`, { json: { through } });
     },
   };
+}
+
+async function unlessMissing(answer: Promise<unknown>): Promise<void> {
+  try {
+    await answer;
+  } catch (error) {
+    if (!(error instanceof AppError && error.code === "not_found")) throw error;
+  }
 }
 
 /** Splits a page into valid entries and entries that break their schema. */

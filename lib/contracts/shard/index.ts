@@ -37,6 +37,7 @@ export type {
   SessionAction,
   SessionEventData,
   SessionList,
+  SessionSettings,
   SessionStatus,
   SessionStatusData,
   SessionSummary,

@@ -43,12 +43,21 @@ export const connectRequest = z
       .optional(),
     /** Default: the shard's. */
     device_name: deviceName.optional(),
+    /** As in `sessionSettings`. Default: unchanged. */
+    statuses: z.boolean().optional(),
   })
   .refine((request) => request.method !== "code" || request.phone !== undefined, {
     path: ["phone"],
     message: 'is required if the method is "code"',
   });
 export type ConnectRequest = z.infer<typeof connectRequest>;
+
+/** Settings that a session keeps until it logs out. */
+export const sessionSettings = z.object({
+  /** True if the statuses of contacts are journaled. */
+  statuses: z.boolean(),
+});
+export type SessionSettings = z.infer<typeof sessionSettings>;
 
 /** A change of a linked session that does not log out. */
 export const sessionAction = z.enum(["stop", "start", "restart"]);
@@ -209,7 +218,22 @@ const passkeyStepData = z.object({
 });
 export type PasskeyStepData = z.infer<typeof passkeyStepData>;
 
-export const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData]);
+/** A contact posted a status, or withdrew one. Its file is not fetched. */
+const statusData = z.object({
+  event: z.literal("status.received"),
+  /** WhatsApp's id, unique among the statuses of the sender. */
+  status_id: z.string().min(1),
+  /** JID of the sender's chat. */
+  sender: z.string().min(1),
+  sender_name: z.string().nullable(),
+  type: z.enum(["text", "image", "video", "audio", "withdrawn"]),
+  /** The text or the caption. */
+  text: z.string().nullable(),
+  posted_at: time,
+});
+export type StatusData = z.infer<typeof statusData>;
+
+export const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData, statusData]);
 export type SessionEventData = z.infer<typeof sessionEventData>;
 
 /** Names of accounts that WhatsApp revealed. */

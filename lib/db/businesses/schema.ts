@@ -1,4 +1,4 @@
-import { integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
+import { boolean, integer, jsonb, pgTable, text, uuid } from "drizzle-orm/pg-core";
 import { createdAt, moment } from "../columns.ts";
 
 /** Sending limits of a WhatsApp account (lib/contracts/shard/pacing.ts). */
@@ -30,6 +30,8 @@ export const businesses = pgTable("businesses", {
   pacing: jsonb().$type<Partial<Pacing>>(),
   /** The business's own quotas; null: the platform's. */
   quotas: jsonb().$type<BusinessQuotas>(),
+  /** True if the statuses of the business's contacts are published as events. */
+  receive_statuses: boolean().notNull().default(false),
   created_at: createdAt(),
   updated_at: createdAt(),
   /** Deleted for every caller; the rows wait for retention. */

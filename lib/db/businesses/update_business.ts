@@ -5,7 +5,11 @@ import type { BusinessScope } from "../scope.ts";
 import { businesses } from "./schema.ts";
 import type { Business } from "./schema.ts";
 
-export type BusinessChanges = { name?: string | undefined; time_zone?: string | undefined };
+export type BusinessChanges = {
+  name?: string | undefined;
+  time_zone?: string | undefined;
+  receive_statuses?: boolean | undefined;
+};
 
 /**
  * Updates the given fields; undefined if the business does not exist. `check` sees the locked business and may throw to
@@ -13,7 +17,7 @@ export type BusinessChanges = { name?: string | undefined; time_zone?: string | 
  */
 export function updateBusiness(
   scope: BusinessScope,
-  { name, time_zone }: BusinessChanges,
+  { name, time_zone, receive_statuses }: BusinessChanges,
   check: (current: Business) => void = () => {},
 ): Promise<Business | undefined> {
   return atomically(scope, async (inner) => {
@@ -30,7 +34,7 @@ export function updateBusiness(
     check(current);
     const [updated] = await fetchRows(
       inner,
-      query.update(businesses).set({ name, time_zone, updated_at: now }).where(own).returning(),
+      query.update(businesses).set({ name, time_zone, receive_statuses, updated_at: now }).where(own).returning(),
     );
     return updated;
   });

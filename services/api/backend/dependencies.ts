@@ -31,7 +31,10 @@ export type ApiDependencies = {
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
   /** How a business gets its shard at its first connect. */
   assignmentRule: () => AssignmentRule;
-  shards: Pick<ShardClient, "assertPasskey" | "confirmPasskey" | "connect" | "control" | "list" | "logout" | "view">;
+  shards: Pick<
+    ShardClient,
+    "assertPasskey" | "configure" | "confirmPasskey" | "connect" | "control" | "list" | "logout" | "view"
+  >;
   moves: Pick<ShardMoves, "departures">;
   chats: ShardChats;
   pacing: ShardPacing;

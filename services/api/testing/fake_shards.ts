@@ -1,11 +1,13 @@
 import { AppError } from "../../../lib/core/errors.ts";
-import type { PasskeyStep, SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
+import type { ConnectRequest, PasskeyStep, SessionList, SessionView } from "../../../lib/contracts/shard/index.ts";
 import type { ApiDependencies } from "../backend/dependencies.ts";
 
 /** In-memory shards with the sessions that a test puts there. Records requests. */
 export type FakeShards = ApiDependencies["shards"] & {
   sessions: Map<string, SessionView>;
   calls: string[];
+  /** The bodies of the connects. */
+  connects: ConnectRequest[];
   /** While true, every shard is unreachable. */
   away: boolean;
 };
@@ -14,9 +16,11 @@ export function createFakeShards(): FakeShards {
   const fake: FakeShards = {
     sessions: new Map(),
     calls: [],
+    connects: [],
     away: false,
     connect: async (at, businessId, request) => {
       ask(`connect ${request.method}`);
+      fake.connects.push(request);
       const view = sessionOf(businessId, {
         shard: at.shard,
         status: request.method,
@@ -43,6 +47,7 @@ export function createFakeShards(): FakeShards {
       fake.sessions.set(businessId, view);
       return view;
     },
+    configure: async (_at, _businessId, { statuses }) => ask(`configure statuses ${statuses}`),
     control: async (_at, businessId, action) => {
       ask(action);
       const view = sessionOf(businessId, {

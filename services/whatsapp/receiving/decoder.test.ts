@@ -47,6 +47,7 @@ describe("a placeholder of a group's member", () => {
       original: () => undefined,
       placeholder: (id: string) => (id === "A1" ? missing : undefined),
       onTimer: () => {},
+      onStatus: () => {},
       onHistory: () => {},
     };
     expect(decodePlaintext({ tag: "message", attrs }, plaintext, options).filled).toEqual(filled);

@@ -1,6 +1,7 @@
 import {
   areJidsSameUser,
   decodeMessageNode,
+  isJidStatusBroadcast,
   jidDecode,
   jidNormalizedUser,
   proto,
@@ -17,6 +18,7 @@ import { hasAsidesOnly } from "../codec/unknown_fields.ts";
 import { unwrapped } from "../codec/unwrap.ts";
 import { inboundOf, writersOf } from "./inbound.ts";
 import type { Placeholder } from "./placeholders.ts";
+import type { ReceivedStatus } from "./statuses.ts";
 
 /** A decoded message, and what to keep of it besides. */
 export type Decoded = {
@@ -37,6 +39,8 @@ type Options = {
   placeholder: (id: string) => Placeholder | undefined;
   /** A message shows the timer of its chat's disappearing messages, in seconds. */
   onTimer: (chat: string, seconds: number) => void;
+  /** A message is a status. */
+  onStatus: (status: ReceivedStatus) => void;
   /** The phone shares a history. */
   onHistory: (notification: proto.Message.IHistorySyncNotification) => void;
 };
@@ -68,6 +72,10 @@ export function decodePlaintext(stanza: BinaryNode, plaintext: Uint8Array, optio
   const bytes = unpadRandomMax16(plaintext);
   const outer = proto.Message.decode(bytes);
   const message = outer.deviceSentMessage?.message ?? outer;
+  if (isJidStatusBroadcast(fullMessage.key.remoteJid ?? "")) {
+    options.onStatus({ ...fullMessage, message });
+    return { messages: [], filled: [] };
+  }
   const missing = missingOf(fullMessage.key, placeholder, accounts);
   const { edit } = stanza.attrs;
   const messageTimestamp = missing?.at ?? fullMessage.messageTimestamp ?? null;

@@ -159,7 +159,7 @@ const unreadable: MessageContent = { type: "unknown", kind: "unreadable" };
 /** Senders create message ids; phones use 20 to 32 characters. */
 export const maxId = 128;
 /** WhatsApp allows 25. */
-const maxName = 256;
+export const maxName = 256;
 
 /** WhatsApp's time in Unix ms; the current time if the stanza has none or a future one. */
 function timeOf(seconds: number): number {

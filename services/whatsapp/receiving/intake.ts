@@ -36,6 +36,7 @@ type Options = Pick<
   | "placeholders"
   | "history"
   | "timers"
+  | "statuses"
   | "attempts"
   | "sentTo"
   | "kept"
@@ -245,7 +246,7 @@ export class Intake {
   }
 
   #decode(stanza: BinaryNode | undefined, plaintext: Uint8Array): DecodedPlaintext {
-    const { me, placeholders, history, timers, control, kept, logger, accounts } = this.#options;
+    const { me, placeholders, history, timers, statuses, events, control, kept, logger, accounts } = this.#options;
     const account = me();
     if (stanza === undefined || account === undefined) return { messages: [], filled: [] };
     try {
@@ -255,6 +256,11 @@ export class Intake {
         original: (id) => kept.originalOf(id, ownJidsOf(account)),
         placeholder: (id) => placeholders.get(id),
         onTimer: (chat, seconds) => control.holdOutput(timers.note(chat, seconds)),
+        onStatus: (received) => {
+          const status = statuses.take(received, accounts);
+          if (status === "over_share") events.statusDropped();
+          else if (status !== undefined) control.holdOutput(events.statusReceived(status));
+        },
         onHistory: (notification) => control.holdOutput(history.take(notification)),
       });
     } catch (error) {

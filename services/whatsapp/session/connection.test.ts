@@ -10,6 +10,7 @@ import { AuthStore } from "../auth/auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { Attempts } from "../receiving/attempts.ts";
 import { History } from "../receiving/history.ts";
+import { Statuses } from "../receiving/statuses.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { Timers } from "../sending/timers.ts";
 import { createCooldowns } from "../sending/cooldowns.ts";
@@ -42,6 +43,8 @@ describe("a connection", () => {
       acknowledged: () => {},
       restricted: () => {},
       received: () => Promise.resolve(),
+      statusReceived: () => Promise.resolve(),
+      statusDropped: () => {},
       identified: () => Promise.resolve(),
       receipt: () => Promise.resolve(),
       unavailable: () => Promise.resolve(),
@@ -63,6 +66,7 @@ describe("a connection", () => {
       placeholders: new Placeholders(store),
       history: new History({ store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
+      statuses: new Statuses(() => store),
       sentMessage: () => undefined,
       sentTo: () => undefined,
       cooldowns: createCooldowns(),

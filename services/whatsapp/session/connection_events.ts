@@ -60,6 +60,11 @@ export function connectionEvents({
       metrics.received();
     },
     receipt: (receipt) => journal.append("receipts", businessId, receipt),
+    statusReceived: async (status) => {
+      await journal.append("events", businessId, status);
+      metrics.status("received");
+    },
+    statusDropped: () => metrics.status("dropped"),
     identified: (names) => journal.append("identities", businessId, { names }),
     unavailable: async (message) => {
       await journal.append("inbound", businessId, message);

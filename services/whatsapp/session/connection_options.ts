@@ -1,10 +1,11 @@
 import type { Logger } from "../../../lib/runtime/log.ts";
-import type { AccountName, InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import type { AccountName, InboundData, ReceiptData, StatusData } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthState } from "../auth/auth_state.ts";
 import type { Kept } from "../receiving/kept.ts";
 import type { Attempts } from "../receiving/attempts.ts";
 import type { History } from "../receiving/history.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
+import type { Statuses } from "../receiving/statuses.ts";
 import type { Standing } from "../pacing/standing.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { Timers } from "../sending/timers.ts";
@@ -36,6 +37,10 @@ export type ConnectionEvents = {
   /** Resolves once the message is durable. The acknowledgement to WhatsApp waits for it. */
   received(message: InboundData): Promise<void>;
   receipt(receipt: ReceiptData): Promise<void>;
+  /** A contact's status. Resolves once it is durable. */
+  statusReceived(status: StatusData): Promise<void>;
+  /** A contact's status exceeded a share. */
+  statusDropped(): void;
   /** Names of accounts were learned. */
   identified(names: AccountName[]): Promise<void>;
   /** A message without content. Resolves once it is durable. */
@@ -67,6 +72,7 @@ export type ConnectionOptions = {
   placeholders: Placeholders;
   history: History;
   timers: Timers;
+  statuses: Statuses;
   attempts: Attempts;
   kept: Kept;
   /** The WhatsApp Web version that the client reports, such as "2.3000.1". Default: Baileys' own. */

@@ -5,6 +5,7 @@ import type { AuthState } from "../auth/auth_state.ts";
 import { keptFor } from "../receiving/kept.ts";
 import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
+import type { Statuses } from "../receiving/statuses.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Timers } from "../sending/timers.ts";
 import { Connection } from "./connection.ts";
@@ -23,6 +24,7 @@ type Options = SessionOptions & {
   onAcknowledged: ConnectionEvents["acknowledged"];
   onRestricted: ConnectionEvents["restricted"];
   cooldowns: Cooldowns;
+  statuses: Statuses;
   standing: ConnectionOptions["standing"];
   /** A connection ended that had reported another client version than the one configured now. */
   onOutdated: () => void;
@@ -100,6 +102,7 @@ export class CurrentConnection {
       placeholders,
       history: new History({ store: () => login.store, keys: auth.keys, logger, proxyUrl }),
       timers: new Timers({ store: () => login.store, keys: auth.keys }),
+      statuses: this.#options.statuses,
       attempts,
       deafness,
       passkeyTimes,

@@ -4,9 +4,15 @@ import { withinGrace } from "../../../lib/core/time.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings, PacingView } from "../../../lib/contracts/shard/pacing.ts";
 import type { PasskeyAssertion } from "../../../lib/contracts/shard/passkey.ts";
-import type { BatchMessage, SessionStatus, SessionView } from "../../../lib/contracts/shard/schemas.ts";
+import type {
+  BatchMessage,
+  SessionSettings,
+  SessionStatus,
+  SessionView,
+} from "../../../lib/contracts/shard/schemas.ts";
 import type { Suspension } from "../auth/suspension.ts";
 import type { OpenSocket } from "../chats/query.ts";
+import { Statuses } from "../receiving/statuses.ts";
 import type { SendResult } from "../sending/result.ts";
 import { createCooldowns } from "../sending/cooldowns.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
@@ -35,6 +41,7 @@ export class Session {
   readonly #sender: Sender;
   /** The waits after WhatsApp's temporary refusals. */
   readonly cooldowns: Cooldowns;
+  readonly #statuses = new Statuses(() => this.#login.store);
   readonly #openWaiters = new OpenWaiters(() => this.#state);
   readonly #journaled: StatusJournal;
   readonly #connection: CurrentConnection;
@@ -74,6 +81,7 @@ export class Session {
       dispatch: (event) => this.#dispatch(event),
       onOpened: (connection) => this.#opened(connection),
       cooldowns: this.cooldowns,
+      statuses: this.#statuses,
       standing: () => this.#sender.standing,
       onRestricted: (change) => this.#sender.restricted(change),
       onAcknowledged: (waMessageId, refusal) => this.#sender.acknowledged(waMessageId, refusal),
@@ -142,6 +150,12 @@ export class Session {
     assertPaired(this.#login.paired);
     await this.#openWaiters.untilOpen();
     return query(this.#connection.get()!.openSocket);
+  }
+
+  /** Changes settings that the login keeps across restarts and moves. */
+  configure({ statuses }: SessionSettings): void {
+    this.#options.fence();
+    if (this.#login.load() !== undefined) this.#statuses.receive(statuses);
   }
 
   /**

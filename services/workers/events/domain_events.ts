@@ -64,6 +64,13 @@ export function sessionChanged(report: SessionReport): Event<"session.status"> {
   return { name: "session.status", business_id, at, data };
 }
 
+/** A contact posted a status, or withdrew one. Empty for an entry of another kind. */
+export function statusPosted({ business_id, at, data }: JournalEntry<"events">): Event<"status.received">[] {
+  if (data.event !== "status.received") return [];
+  const { event: name, ...status } = data;
+  return [{ name, business_id, at, data: status }];
+}
+
 /** Empty for an entry of another kind. */
 export function passkeyStepped({ business_id, at, data }: JournalEntry<"events">): Event<"session.passkey">[] {
   if (data.event !== "session.passkey") return [];

@@ -255,6 +255,39 @@ describe("session_events", () => {
   });
 });
 
+describe("statuses of contacts", () => {
+  const status = (status_id: string) => ({
+    event: "status.received",
+    status_id,
+    sender: chat,
+    sender_name: "Ada",
+    type: "text",
+    text: "my holiday",
+    posted_at: new Date().toISOString(),
+  });
+
+  test("are published for businesses that want them", async () => {
+    const endpoint = await stage.workers.endpoint(stage.business, { events: ["status.received"] });
+    const drain = async () => {
+      await stage.workers.producer.wake("session_events", { shard: 1 });
+      await emptied("events");
+    };
+    await stage.workers.serve("default");
+    await stage.workers.serve("high");
+    stage.workers.shard.append("events", stage.business, status("S1"));
+    await drain();
+    await stage.workers.database.owner`update businesses set receive_statuses = true where id = ${stage.business}`;
+    stage.workers.shard.append("events", stage.business, status("S2"));
+    await drain();
+    await until(() => endpoint.received.length > 0, { what: "the event" });
+    const { event: _event, ...data } = status("S2");
+    expect(endpoint.received.map((event) => event.data)).toEqual([
+      { ...data, business_id: stage.business, posted_at: expect.any(String) },
+    ]);
+    expect(await stage.workers.rows(stage.business)).toHaveLength(0);
+  });
+});
+
 describe("a shard that reports about another's business", () => {
   const quarantined = () =>
     stage.workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);

@@ -1,4 +1,4 @@
-import { forPlatform, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
+import { forPlatform, listStatusReceivers, sessionStates, upsertSessions } from "../../../lib/db/index.ts";
 import type { SessionReport } from "../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../lib/events/index.ts";
 import type { Event } from "../../../lib/events/index.ts";
@@ -7,7 +7,7 @@ import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
 import { drainJournal } from "./journal.ts";
 import type { WriteEntries } from "./journal.ts";
-import { passkeyStepped, sessionChanged } from "../events/domain_events.ts";
+import { passkeyStepped, sessionChanged, statusPosted } from "../events/domain_events.ts";
 import { wakeOutboxes } from "../sending/wake_outboxes.ts";
 
 /** Drains a shard's session events into Postgres. */
@@ -26,17 +26,24 @@ export function sessionEventsWriter(deps: Deps): WriteEntries<"events"> {
       const known = await sessionStates(together, [...new Set(reports.map(({ business_id }) => business_id))]);
       await upsertSessions(together, reports);
       const changes = new Set(changesOf(reports, known));
+      const receivers = new Set(await listStatusReceivers(together, postersTo(entries)));
       return {
         result: undefined,
         events: reported.flatMap(({ entry, report }): Event[] => {
           if (report !== undefined) return changes.has(report) ? [sessionChanged(report)] : [];
-          return passkeyStepped(entry);
+          return [...passkeyStepped(entry), ...(receivers.has(entry.business_id) ? statusPosted(entry) : [])];
         }),
       };
     });
     const opened = new Set(reports.filter(({ status }) => status === "open").map(({ business_id }) => business_id));
     await wakeOutboxes(deps, [...opened]);
   };
+}
+
+/** The businesses whose contacts posted statuses. A shard may not know yet that they are no longer wanted. */
+function postersTo(entries: readonly JournalEntry<"events">[]): string[] {
+  const ids = entries.flatMap(({ business_id, data }) => (data.event === "status.received" ? business_id : []));
+  return [...new Set(ids)];
 }
 
 /** Reports that change a session's status. Reports older than the known one are ignored. */

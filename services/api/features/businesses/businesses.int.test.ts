@@ -20,6 +20,22 @@ describe("a business", () => {
     expect((await api.request("GET", "/v1/businesses?limit=1")).body.data).toEqual([changed.body]);
   });
 
+  test("hands its session whether it receives statuses", async () => {
+    const { id } = await api.business();
+    const path = `/v1/businesses/${id}`;
+    const change = (on: boolean) => api.request("PATCH", path, { body: { receive_statuses: on } });
+    expect((await change(true)).body).toMatchObject({ receive_statuses: true });
+    expect(api.shards.calls).not.toContain("configure statuses true");
+    await api.request("POST", `${path}/whatsapp/connect`, { body: { method: "qr" } });
+    expect(api.shards.connects.at(-1)).toEqual({ method: "qr", statuses: true });
+    expect((await change(false)).body).toMatchObject({ receive_statuses: false });
+    expect(api.shards.calls.at(-1)).toBe("configure statuses false");
+    api.shards.away = true;
+    expect((await change(true)).status).toBe(503);
+    expect((await api.request("GET", path)).body).toMatchObject({ receive_statuses: false });
+    expect((await api.request("PATCH", path, { body: { name: "Aurora" } })).status).toBe(200);
+  });
+
   test("is validated field by field", async () => {
     const answer = await api.request("POST", "/v1/businesses", { body: { name: "", time_zone: "Mars/Olympus" } });
     expect(answer.status).toBe(400);

@@ -114,6 +114,8 @@ export function businessRoutes(
       path: "/businesses/{business_id}",
       tags,
       summary: "Update a business",
+      description:
+        "Changes the given fields. `receive_statuses` cannot be changed while the business's shard is unreachable.",
       middleware: [businessAccess(db, "business:write")] as const,
       request: {
         params: businessParams,
@@ -122,13 +124,22 @@ export function businessRoutes(
       },
       responses: {
         200: { description: "The updated business", content: json, headers: etagHeader },
-        ...problemResponses(...bodyProblems, "forbidden", "precondition_failed"),
+        ...problemResponses(...bodyProblems, "forbidden", "precondition_failed", "upstream_timeout"),
       },
     }),
     async (c) => {
       const ifMatch = c.req.valid("header")["if-match"];
       const check = (present: Business) => assertIfMatch(ifMatch, businessView(present));
-      const business = await updateBusiness(c.var.business, c.req.valid("json"), check);
+      const changes = c.req.valid("json");
+      if (changes.receive_statuses !== undefined) {
+        const present = await getBusiness(c.var.business);
+        if (!present) throw noSuchBusiness();
+        check(present);
+        // First, because the session alone decides what it receives.
+        if (present.whatsapp_shard !== null)
+          await shards.configure(router.locate(present), present.id, { statuses: changes.receive_statuses });
+      }
+      const business = await updateBusiness(c.var.business, changes, check);
       if (!business) throw noSuchBusiness();
       const view = businessView(business);
       return c.json(view, 200, { etag: etagOf(view) });

@@ -17,7 +17,15 @@ export const timeZone = z
   .refine(isTimeZone, "must be an IANA time zone, such as America/Sao_Paulo")
   .openapi({ description: "IANA time zone.", example: "America/Sao_Paulo" });
 
-export const newBusiness = z.strictObject({ name, time_zone: timeZone.default("UTC") }).openapi("NewBusiness");
+const receiveStatuses = z.boolean().openapi({
+  description:
+    "True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. " +
+    "At most 30 an hour of one contact and 600 of all are published.",
+});
+
+export const newBusiness = z
+  .strictObject({ name, time_zone: timeZone.default("UTC"), receive_statuses: receiveStatuses.default(false) })
+  .openapi("NewBusiness");
 
 export const businessQuery = z.object({
   name: storableText(1, 200)
@@ -27,7 +35,11 @@ export const businessQuery = z.object({
 });
 
 export const businessChanges = z
-  .strictObject({ name: name.optional(), time_zone: timeZone.optional() })
+  .strictObject({
+    name: name.optional(),
+    time_zone: timeZone.optional(),
+    receive_statuses: receiveStatuses.optional(),
+  })
   .refine((changes) => Object.keys(changes).length > 0, "needs at least one field to change")
   .openapi("BusinessChanges");
 
@@ -40,6 +52,7 @@ export const businessSchema = z
       .int()
       .nullable()
       .openapi({ description: "The WhatsApp shard that holds the session. Null until the first connect." }),
+    receive_statuses: receiveStatuses,
     created_at: timestamp,
     updated_at: timestamp,
   })

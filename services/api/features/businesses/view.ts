@@ -8,6 +8,7 @@ export function businessView(business: Business): z.infer<typeof businessSchema>
     name: business.name,
     time_zone: business.time_zone,
     whatsapp_shard: business.whatsapp_shard,
+    receive_statuses: business.receive_statuses,
     created_at: business.created_at.toISOString(),
     updated_at: business.updated_at.toISOString(),
   };

@@ -51,8 +51,9 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       const scope = c.var.business;
       const shard = await shardOf({ db, router, assignmentRule }, scope);
       if (shard === undefined) throw noSuchBusiness();
+      const { receive_statuses: statuses } = await findBusiness(scope);
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
-      const view = await shards.connect(address, scope.businessId, c.req.valid("json"));
+      const view = await shards.connect(address, scope.businessId, { ...c.req.valid("json"), statuses });
       return c.json(liveSessionView(view, true), 202, noStore);
     },
   );
