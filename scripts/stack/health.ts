@@ -1,6 +1,6 @@
 import type { Allocation, Deployment, Evaluation, Job, PlacementFailure, TaskGroup } from "./nomad.ts";
 
-/** A check as Consul's agent lists it. Nomad's service ids contain the allocation's id. */
+/** A check of a service's instance. Nomad's service ids contain the allocation's id. */
 export type Check = { ServiceID: string; ServiceName: string; Status: string; Output: string };
 
 /** The state of one job at one moment. */

@@ -12,6 +12,7 @@ export type Job = {
   JobModifyIndex?: number;
   ParameterizedJob?: unknown;
   Meta?: Record<string, string> | null;
+  NodePool?: string;
   TaskGroups: TaskGroup[];
 };
 export type TaskGroup = {
@@ -19,6 +20,7 @@ export type TaskGroup = {
   Count: number;
   Services?: { Name: string }[] | null;
   Scaling?: Scaling | null;
+  Volumes?: Record<string, { Source: string }> | null;
   Meta?: Record<string, string> | null;
   Tasks?: Task[];
 };

@@ -17,7 +17,7 @@ import { requireValidSettings, writeSharedSettings } from "./settings/apply.ts";
 import { writeStateFile } from "./state_file.ts";
 import { plannedJob, submit } from "./submit.ts";
 import { readJobVariables, writeJobVariables } from "./variables.ts";
-import { dataVolumes, ensureVolumes, shardVolumes } from "./volumes.ts";
+import { dataVolumes, ensureVolumes, planVolumes, poolOfVolumes, shardVolumes } from "./volumes.ts";
 import { JobFailure, waitForJobs } from "./wait.ts";
 import { valuesOfCluster } from "./workers_profile.ts";
 
@@ -55,8 +55,11 @@ async function main(): Promise<void> {
   const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
   await ensureShardSecrets(nomad, shards);
   await requireValidSettings(nomad, [...jobs.values()]);
-  const made = await ensureVolumes(environment.nomadAddr, new Map([...dataVolumes, ...shardVolumes(shards)]));
-  say(made.length > 0 ? `made ${made.join(", ")}` : "all there");
+  const volumes = new Map([...dataVolumes, ...shardVolumes(shards)]);
+  const plan = await planVolumes(environment.nomadAddr, volumes.keys(), poolOfVolumes([...jobs.values()]));
+  for (const [name, node] of plan) say(`volume ${name} on ${node.name}`);
+  await ensureVolumes(environment.nomadAddr, volumes, plan);
+  if (plan.size === 0) say("all there");
 
   const register = async (id: string) => {
     if (await submit(nomad, jobs.get(id)!)) say(`${id.padEnd(12)} registered`);

@@ -2,9 +2,12 @@ import { join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
 import { root } from "./environment.ts";
 import { createNomad } from "./nomad.ts";
+import type { Job } from "./nomad.ts";
+import { chooseNodes, readVolumeNodes } from "./placement.ts";
+import type { VolumeNode } from "./placement.ts";
 import { runProgram } from "./program.ts";
 
-export type Volume = { ID: string; Name: string; State?: string };
+export type Volume = { ID: string; Name: string; NodeID: string; State?: string };
 
 /** A new volume is ready after about nine seconds, when the node has reported it. */
 const READY_WITHIN_MS = 60_000;
@@ -20,6 +23,12 @@ export function indexOfShardVolume(name: string): number | null {
 
 export const listVolumes = (nomadAddr: string): Promise<Volume[]> =>
   createNomad(nomadAddr)<Volume[]>("GET", "/v1/volumes?type=host");
+
+/** Volumes of one kind are spread over the nodes: those of the shards, and the two copies of the database. */
+export function kindOfVolume(name: string): string {
+  if (indexOfShardVolume(name) !== null) return "shard";
+  return /^postgres-.*data$/.test(name) ? "postgres" : name;
+}
 
 type VolumeForm = { size: string; access: string };
 
@@ -44,23 +53,49 @@ const shardForm: VolumeForm = { size: "1GiB", access: "single-node-writer" };
 export const shardVolumes = (shards: number): VolumeForms =>
   new Map(Array.from({ length: shards }, (_, index) => [shardVolume(index), shardForm]));
 
-/** Makes the volumes that are missing and returns their names when all are ready. */
-export async function ensureVolumes(nomadAddr: string, forms: VolumeForms): Promise<string[]> {
-  const existing = new Set((await listVolumes(nomadAddr)).map(({ Name }) => Name));
-  const missing = [...forms.keys()].filter((name) => !existing.has(name));
-  await Promise.all(missing.map((name) => createVolume(nomadAddr, name, forms.get(name)!)));
+/** The node of each volume that is missing, by the volume's name. */
+export type VolumePlan = ReadonlyMap<string, VolumeNode>;
+
+/** Chooses a node for each volume that is missing; `poolOf` names the node pool of the job that mounts it. */
+export async function planVolumes(
+  nomadAddr: string,
+  names: Iterable<string>,
+  poolOf: (name: string) => string,
+): Promise<VolumePlan> {
+  const nomad = createNomad(nomadAddr);
+  const existing = (await listVolumes(nomadAddr)).map(({ Name, NodeID }) => ({ name: Name, nodeId: NodeID }));
+  const missing = [...names].filter((name) => !existing.some((volume) => volume.name === name));
+  const plan = new Map<string, VolumeNode>();
+  for (const [pool, members] of Map.groupBy(missing, poolOf)) {
+    const chosen = chooseNodes(members, await readVolumeNodes(nomad, pool), existing, kindOfVolume);
+    for (const [name, node] of chosen) plan.set(name, node);
+  }
+  return plan;
+}
+
+/** The node pool of the job that mounts each volume, from the jobs' specifications. */
+export function poolOfVolumes(jobs: readonly Job[]): (name: string) => string {
+  const pools = new Map<string, string>();
+  for (const { NodePool = "default", TaskGroups } of jobs)
+    for (const { Volumes } of TaskGroups)
+      for (const { Source } of Object.values(Volumes ?? {})) pools.set(Source, NodePool);
+  return (name) => pools.get(name) ?? pools.get(name.replace(/\[\d+\]$/, "")) ?? "default";
+}
+
+/** Makes the planned volumes, and returns when all that `forms` names are ready. */
+export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan: VolumePlan): Promise<void> {
+  await Promise.all([...plan].map(([name, node]) => createVolume(nomadAddr, name, node, forms.get(name)!)));
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
     const ready = new Set(
       (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready").map(({ Name }) => Name),
     );
     const waiting = [...forms.keys()].filter((name) => !ready.has(name));
-    if (waiting.length === 0) break;
+    if (waiting.length === 0) return;
     if (performance.now() > deadline)
       throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);
     await sleep(300);
   }
-  return missing;
 }
 
 /** Deletes a volume with all that is in it; no allocation may be using it. */
@@ -68,13 +103,24 @@ export async function deleteVolume(nomadAddr: string, { ID, Name }: Volume): Pro
   await runNomad(nomadAddr, ["volume", "delete", "-type=host", ID], `volume ${Name} could not be deleted`);
 }
 
-async function createVolume(nomadAddr: string, name: string, { size, access }: VolumeForm): Promise<void> {
+async function createVolume(
+  nomadAddr: string,
+  name: string,
+  { id, name: node }: VolumeNode,
+  { size, access }: VolumeForm,
+): Promise<void> {
   const template = await Bun.file(join(root, "nomad/volumes/volume.hcl")).text();
   const specification = template
     .replace('"NAME"', `"${name}"`)
+    .replace('"NODE"', `"${id}"`)
     .replaceAll('"SIZE"', `"${size}"`)
     .replace('"ACCESS"', `"${access}"`);
-  await runNomad(nomadAddr, ["volume", "create", "-detach", "-"], `volume ${name} could not be made`, specification);
+  await runNomad(
+    nomadAddr,
+    ["volume", "create", "-detach", "-"],
+    `volume ${name} could not be made on ${node}`,
+    specification,
+  );
 }
 
 async function runNomad(nomadAddr: string, args: string[], failure: string, stdin = ""): Promise<void> {

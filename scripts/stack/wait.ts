@@ -1,11 +1,12 @@
 import { sleep } from "../../lib/core/time.ts";
+import type { ConsulClient } from "../../lib/consul/client.ts";
 import { connectConsul } from "./consul.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Environment } from "./environment.ts";
 import { judge } from "./health.ts";
 import type { Check, Health, Observation } from "./health.ts";
 import { createNomad } from "./nomad.ts";
-import type { Allocation, Deployment, Evaluation, Job } from "./nomad.ts";
+import type { Allocation, Deployment, Evaluation, Job, Nomad } from "./nomad.ts";
 import { createProgress, seconds } from "./progress.ts";
 
 /** A job that did not come up, with a diagnosis. */
@@ -44,13 +45,9 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
   }
 
   while (waiting.size > 0) {
-    // The agent's own view: after a crash of everything the catalog is stale for a while.
-    const checks = Object.values(
-      (await consul.blockingGet("/v1/agent/checks", { index: 0 })).body as Record<string, Check>,
-    );
     const reasons: string[] = [];
     for (const id of waiting) {
-      const observation = await observe(nomad, id, checks);
+      const observation = await observe(nomad, consul, id);
       const { deployment } = observation;
       const health = judge(deployment && past.has(deployment.ID) ? { ...observation, deployment: null } : observation);
       const elapsed = performance.now() - began;
@@ -84,11 +81,7 @@ const countRestarts = (allocations: readonly Allocation[]) =>
     0,
   );
 
-async function observe(
-  nomad: ReturnType<typeof createNomad>,
-  id: string,
-  checks: readonly Check[],
-): Promise<Observation> {
+async function observe(nomad: Nomad, consul: ConsulClient, id: string): Promise<Observation> {
   const path = `/v1/job/${encodeURIComponent(id)}`;
   const [job, allocations, deployment, evaluations] = await Promise.all([
     nomad<Job>("GET", path),
@@ -96,5 +89,20 @@ async function observe(
     nomad<Deployment | null>("GET", `${path}/deployment`),
     nomad<Evaluation[]>("GET", `${path}/evaluations`),
   ]);
-  return { job, allocations, deployment, evaluations, checks };
+  const services = new Set(job.TaskGroups.flatMap(({ Services }) => Services?.map(({ Name }) => Name) ?? []));
+  const checks = await Promise.all([...services].map((name) => checksOf(consul, name)));
+  return { job, allocations, deployment, evaluations, checks: checks.flat() };
+}
+
+type Entry = { Service: { ID: string }; Checks: Check[] };
+
+/**
+ * The checks of a service's instances on every node, by the catalog: an agent knows only those of its own node. A
+ * check of the node counts for each of its instances.
+ */
+async function checksOf(consul: ConsulClient, service: string): Promise<Check[]> {
+  const { body } = await consul.blockingGet(`/v1/health/service/${encodeURIComponent(service)}`, { index: 0 });
+  return (body as Entry[]).flatMap(({ Service, Checks }) =>
+    Checks.map((check) => ({ ...check, ServiceID: Service.ID, ServiceName: service })),
+  );
 }

@@ -16,6 +16,8 @@ export type Change = {
   what: string;
   /** Planned actions, one a line; empty if nothing differs. */
   plan: readonly string[];
+  /** Choices of the plan, for the result: such as the nodes of new volumes. */
+  details?: Record<string, unknown>;
   /** Why the change must not be made; then the command changes nothing. */
   refusal?: string | undefined;
   /** Makes the change. Idempotent: it skips what an interrupted run already did. */
@@ -80,7 +82,7 @@ export async function runScaleCommand<O extends CommonOptions>(
     command: name,
     ok: true,
     dry_run: dryRun,
-    changes: [] as { what: string; plan: readonly string[] }[],
+    changes: [] as Record<string, unknown>[],
   };
   const finish = (extra: Record<string, unknown> = {}): never => {
     const took = { steps: report.steps, took_s: Number((report.elapsedMs() / 1000).toFixed(1)) };
@@ -111,7 +113,7 @@ export async function runScaleCommand<O extends CommonOptions>(
       process.once("SIGTERM", interrupt);
     }
     changes = await changesOf(target, { deadlineMs, dryRun });
-    result.changes = changes.map(({ what, plan }) => ({ what, plan }));
+    result.changes = changes.map(({ what, plan, details }) => ({ what, plan, ...details }));
     if (changes.length === 0) process.stderr.write("nothing to do\n");
     for (const { what, plan } of changes) {
       process.stderr.write(`${what}${plan.length === 0 ? ": nothing to do" : ""}\n`);

@@ -19,16 +19,18 @@ const wanted = (count: number, over = {}) => ({ count, drain: false, deleteVolum
 
 describe("planShards", () => {
   test("grows in a safe order", () => {
-    const { lines, refusal } = planShards(shards(2), wanted(4));
+    const volumes = [3, 4].map((shard) => ({ shard, node: `client-${shard - 2}` }));
+    const { lines, refusal } = planShards(shards(2), wanted(4), volumes);
     expect(refusal).toBeUndefined();
     expect(lines.map((line) => line.split(" ").slice(0, 3).join(" "))).toEqual([
-      "make the volumes",
+      "make the volume",
+      "make the volume",
       "set the count",
       "wait until shard",
       "wait until shard",
       "raise the number",
     ]);
-    expect(lines[0]).toEndWith("wa-auth[2], wa-auth[3]");
+    expect(lines[1]).toEndWith("for shard 4 on client-2");
   });
 
   test("continues an interrupted run", () => {

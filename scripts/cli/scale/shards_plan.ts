@@ -16,6 +16,9 @@ export type ShardsNow = {
   businesses: ReadonlyMap<number, number>;
 };
 
+/** A shard's volume that is to be made. */
+export type PlannedVolume = { shard: number; node: string };
+
 export type WantedShards = { count: number; drain: boolean; deleteVolume: boolean };
 
 export type ShardsPlan = { lines: string[]; refusal?: string };
@@ -24,10 +27,13 @@ const upTo = (count: number, from = 0) => Array.from({ length: Math.max(0, count
 const without = (all: readonly number[], some: readonly number[]) => all.filter((one) => !some.includes(one));
 const list = (numbers: readonly number[]) => numbers.join(", ");
 
-/** Plans the way from `now` to the wanted count; omits what an interrupted run already did. */
-export function planShards(now: ShardsNow, wanted: WantedShards): ShardsPlan {
+/**
+ * Plans the way from `now` to the wanted count; omits what an interrupted run already did. `volumes`: those that the
+ * shards up to that count lack.
+ */
+export function planShards(now: ShardsNow, wanted: WantedShards, volumes: readonly PlannedVolume[] = []): ShardsPlan {
   const { lines, refusal } =
-    wanted.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wanted) : planMore(now, wanted);
+    wanted.count < Math.max(now.count, now.numShards ?? 0) ? planFewer(now, wanted) : planMore(now, wanted, volumes);
   const spare = now.volumes.filter((index) => index >= wanted.count).toSorted((a, b) => a - b);
   const stranded = spare.filter(
     (index) => index >= Math.max(now.count, now.numShards ?? 0) && (now.businesses.get(index + 1) ?? 0) > 0,
@@ -45,10 +51,8 @@ export function planShards(now: ShardsNow, wanted: WantedShards): ShardsPlan {
   return refusal === undefined ? { lines } : { lines, refusal };
 }
 
-function planMore(now: ShardsNow, { count }: WantedShards): ShardsPlan {
-  const lines: string[] = [];
-  const volumes = without(upTo(count), now.volumes);
-  if (volumes.length > 0) lines.push(`make the volumes ${volumes.map((index) => `wa-auth[${index}]`).join(", ")}`);
+function planMore(now: ShardsNow, { count }: WantedShards, volumes: readonly PlannedVolume[]): ShardsPlan {
+  const lines = volumes.map(({ shard, node }) => `make the volume for shard ${shard} on ${node}`);
   if (now.count !== count) lines.push(`set the count from ${now.count} to ${count}`);
   const missing = without(upTo(count), now.running);
   if (missing.length > 0) lines.push(`wait until shard ${list(missing.map((index) => index + 1))} passes its checks`);

@@ -3,6 +3,7 @@ import { numShardsKey } from "../../../lib/routing/index.ts";
 import { seconds } from "../../stack/progress.ts";
 import { ensureShardSecrets } from "../../stack/shard_secrets.ts";
 import { ensureVolumes, shardVolumes } from "../../stack/volumes.ts";
+import type { VolumePlan } from "../../stack/volumes.ts";
 import { ScaleFailure } from "./failure.ts";
 import { awaitCount, readCount, setCount } from "./job_group.ts";
 import type { Deadlines } from "./job_group.ts";
@@ -14,12 +15,18 @@ import type { Target } from "./target.ts";
 const pollMs = 100;
 
 /** Secrets, volume, count, health, owner lock, number of shards: each is there before the next one relies on it. */
-export async function addShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+export async function addShards(
+  target: Target,
+  { count, volumes }: { count: number; volumes: VolumePlan },
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
   await report.step("secrets are there", async () => {
     return (await ensureShardSecrets(target.nomad, count)) ? "derived those that were missing" : undefined;
   });
   await report.step("volumes are there", async () => {
-    const made = await ensureVolumes(target.agents.nomadAddr, shardVolumes(count));
+    await ensureVolumes(target.agents.nomadAddr, shardVolumes(count), volumes);
+    const made = [...volumes].map(([volume, node]) => `${volume} on ${node.name}`);
     return made.length > 0 ? `made ${made.join(", ")}` : undefined;
   });
   if ((await readCount(target, shardGroup)) !== count) {
