@@ -5473,6 +5473,11 @@ export interface components {
             /** @description True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. At most 30 an hour of one contact and 600 of all are published. */
             receive_statuses: boolean;
             /**
+             * @description Name under which the phone lists the device that this platform links by QR code, from the next link on. Some accounts refuse unusual names. Null: the platform's.
+             * @example Padaria Aurora
+             */
+            device_name: string | null;
+            /**
              * Format: date-time
              * @example 2026-03-01T12:00:00.000Z
              */
@@ -5522,6 +5527,12 @@ export interface components {
              * @default false
              */
             receive_statuses?: boolean;
+            /**
+             * @description Name under which the phone lists the device that this platform links by QR code, from the next link on. Some accounts refuse unusual names. Null: the platform's.
+             * @default null
+             * @example Padaria Aurora
+             */
+            device_name?: string | null;
         };
         BusinessChanges: {
             /**
@@ -5536,6 +5547,11 @@ export interface components {
             time_zone?: string;
             /** @description True if the statuses that the business's contacts post on WhatsApp are published as the event status.received. At most 30 an hour of one contact and 600 of all are published. */
             receive_statuses?: boolean;
+            /**
+             * @description Name under which the phone lists the device that this platform links by QR code, from the next link on. Some accounts refuse unusual names. Null: the platform's.
+             * @example Padaria Aurora
+             */
+            device_name?: string | null;
         };
         Caller: {
             /** @enum {string} */
@@ -5769,7 +5785,7 @@ export interface components {
              */
             phone?: string;
             /**
-             * @description Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual names. Default: the platform's.
+             * @description Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual names. Default: the business's, or else the platform's.
              * @example Padaria Aurora
              */
             device_name?: string;

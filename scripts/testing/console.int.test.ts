@@ -142,6 +142,22 @@ describe("the console", () => {
     await page.waitForFunction(() => document.querySelector("figure img") === null);
   });
 
+  test("changes the settings of a business", async () => {
+    const settings = async () => (await api.request("GET", `/v1/businesses/${business}`)).body;
+    await visit(`/businesses/${business}/settings`);
+    await page.waitForSelector("#device-name");
+    await page.type("#device-name", "<b>");
+    await page.keyboard.press("Enter");
+    await says("must be 1 to 50 letters");
+    await page.$eval("#device-name", (input) => (input as HTMLInputElement).select());
+    await page.type("#device-name", "São João");
+    await page.keyboard.press("Enter");
+    await until(async () => (await settings()).device_name === "São João", { what: "the device name" });
+    await page.click("#receive-statuses");
+    await until(async () => (await settings()).receive_statuses, { what: "the setting of statuses" });
+    faults.length = 0;
+  });
+
   test("shows messages with ticks and updates them live", async () => {
     await send("The first of all");
     await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);

@@ -6,11 +6,11 @@ import type { BusinessChanges } from "./update_business.ts";
 
 export async function insertBusiness(
   scope: PlatformScope,
-  { id, name, time_zone, receive_statuses }: Pick<Business, "id" | "name" | "time_zone"> & BusinessChanges,
+  { id, name, time_zone, receive_statuses, device_name }: Pick<Business, "id" | "name" | "time_zone"> & BusinessChanges,
 ): Promise<Business> {
   const [inserted] = await fetchRows(
     scope,
-    query.insert(businesses).values({ id, name, time_zone, receive_statuses }).returning(),
+    query.insert(businesses).values({ id, name, time_zone, receive_statuses, device_name }).returning(),
   );
   return inserted!;
 }

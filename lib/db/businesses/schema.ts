@@ -32,6 +32,8 @@ export const businesses = pgTable("businesses", {
   quotas: jsonb().$type<BusinessQuotas>(),
   /** True if the statuses of the business's contacts are published as events. */
   receive_statuses: boolean().notNull().default(false),
+  /** Name of the business's linked devices; null: the platform's. */
+  device_name: text(),
   created_at: createdAt(),
   updated_at: createdAt(),
   /** Deleted for every caller; the rows wait for retention. */

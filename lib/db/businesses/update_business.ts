@@ -9,6 +9,7 @@ export type BusinessChanges = {
   name?: string | undefined;
   time_zone?: string | undefined;
   receive_statuses?: boolean | undefined;
+  device_name?: string | null | undefined;
 };
 
 /**
@@ -17,7 +18,7 @@ export type BusinessChanges = {
  */
 export function updateBusiness(
   scope: BusinessScope,
-  { name, time_zone, receive_statuses }: BusinessChanges,
+  { name, time_zone, receive_statuses, device_name }: BusinessChanges,
   check: (current: Business) => void = () => {},
 ): Promise<Business | undefined> {
   return atomically(scope, async (inner) => {
@@ -34,7 +35,11 @@ export function updateBusiness(
     check(current);
     const [updated] = await fetchRows(
       inner,
-      query.update(businesses).set({ name, time_zone, receive_statuses, updated_at: now }).where(own).returning(),
+      query
+        .update(businesses)
+        .set({ name, time_zone, receive_statuses, device_name, updated_at: now })
+        .where(own)
+        .returning(),
     );
     return updated;
   });

@@ -32,6 +32,9 @@ export function isSignedOut(error: unknown): boolean {
 
 /** The error text to show. */
 export function errorText(error: unknown): string {
-  if (error instanceof ApiFailure) return error.problem?.detail ?? `The API answered ${error.status}.`;
+  if (error instanceof ApiFailure) {
+    const { detail = `The API answered ${error.status}.`, errors = [] } = error.problem ?? {};
+    return [detail, ...errors.map(({ field, message }) => `${field} ${message}.`)].join(" ");
+  }
   return error instanceof Error ? error.message : String(error);
 }

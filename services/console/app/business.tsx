@@ -5,6 +5,7 @@ import { useLive } from "./live.ts";
 import { Login } from "./login.tsx";
 import { Chats } from "./messages.tsx";
 import { Page, Show } from "./parts.tsx";
+import { Settings } from "./settings.tsx";
 import { useState } from "preact/hooks";
 
 const concernsSession: ReadonlySet<string> = new Set([
@@ -14,7 +15,9 @@ const concernsSession: ReadonlySet<string> = new Set([
   "reset",
 ]);
 
-/** One business: its WhatsApp session, and its chats or calls. */
+const sections = { chats: "Chats", calls: "Calls", settings: "Settings" } as const;
+
+/** One business: its WhatsApp session, and one of its sections. */
 export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; rest: string[] }) {
   const path = { business_id: id };
   const business = useLoaded(id, () => bodyOf(api.GET("/v1/businesses/{business_id}", { params: { path } })));
@@ -28,24 +31,22 @@ export function BusinessPage({ id, rest: [tab = "chats", chat] }: { id: string; 
 
   return (
     <Show of={business}>
-      {({ name, time_zone }) => (
-        <Page title={name} aside={<span class="quiet">{time_zone}</span>}>
+      {(loaded) => (
+        <Page title={loaded.name} aside={<span class="quiet">{loaded.time_zone}</span>}>
           <p class="quiet">
             <a href="#/businesses">Businesses</a> / <code>{id}</code>
           </p>
-          <Show of={session}>{(loaded) => <Login businessId={id} session={loaded} reload={session.reload} />}</Show>
-          <nav class="tabs" aria-label={`Sections of ${name}`}>
-            {(["chats", "calls"] as const).map((each) => (
+          <Show of={session}>{(live) => <Login businessId={id} session={live} reload={session.reload} />}</Show>
+          <nav class="tabs" aria-label={`Sections of ${loaded.name}`}>
+            {Object.entries(sections).map(([each, title]) => (
               <a key={each} href={`#/businesses/${id}/${each}`} aria-current={each === tab ? "page" : undefined}>
-                {each === "chats" ? "Chats" : "Calls"}
+                {title}
               </a>
             ))}
           </nav>
-          {tab === "calls" ? (
-            <BusinessCalls id={id} happened={happened} />
-          ) : (
-            <Chats id={id} chat={chat} happened={happened} />
-          )}
+          {tab === "calls" && <BusinessCalls id={id} happened={happened} />}
+          {tab === "settings" && <Settings business={loaded} reload={business.reload} />}
+          {tab === "chats" && <Chats id={id} chat={chat} happened={happened} />}
         </Page>
       )}
     </Show>

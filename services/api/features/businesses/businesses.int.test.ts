@@ -36,6 +36,24 @@ describe("a business", () => {
     expect((await api.request("PATCH", path, { body: { name: "Aurora" } })).status).toBe(200);
   });
 
+  test("names its linked devices from the next connect on", async () => {
+    const created = await api.request("POST", "/v1/businesses", { body: { name: "Padaria", device_name: "Aurora" } });
+    expect(created.body).toMatchObject({ device_name: "Aurora" });
+    const path = `/v1/businesses/${created.body.id}`;
+    const linkedAs = async (body: object = {}) => {
+      await api.request("POST", `${path}/whatsapp/connect`, { body: { method: "qr", ...body } });
+      return api.shards.connects.at(-1)!.device_name;
+    };
+    expect(await linkedAs()).toBe("Aurora");
+    expect(await linkedAs({ device_name: "The till" })).toBe("The till");
+    await api.request("PATCH", path, { body: { device_name: "São João" } });
+    expect(await linkedAs()).toBe("São João");
+    for (const device_name of ["", "a".repeat(51), "a\nb", "\u202eb", "<b>"])
+      expect((await api.request("PATCH", path, { body: { device_name } })).status).toBe(400);
+    await api.request("PATCH", path, { body: { device_name: null } });
+    expect(await linkedAs()).toBeUndefined();
+  });
+
   test("is validated field by field", async () => {
     const answer = await api.request("POST", "/v1/businesses", { body: { name: "", time_zone: "Mars/Olympus" } });
     expect(answer.status).toBe(400);

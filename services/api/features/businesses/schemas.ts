@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { deviceName } from "../../../../lib/contracts/shard/device_name.ts";
 import { pageQuery } from "../../http/page.ts";
 import { storableText, timestamp } from "../../http/text.ts";
 
@@ -23,8 +24,20 @@ const receiveStatuses = z.boolean().openapi({
     "At most 30 an hour of one contact and 600 of all are published.",
 });
 
+const ownDeviceName = deviceName.nullable().openapi({
+  description:
+    "Name under which the phone lists the device that this platform links by QR code, from the next link on. Some " +
+    "accounts refuse unusual names. Null: the platform's.",
+  example: "Padaria Aurora",
+});
+
 export const newBusiness = z
-  .strictObject({ name, time_zone: timeZone.default("UTC"), receive_statuses: receiveStatuses.default(false) })
+  .strictObject({
+    name,
+    time_zone: timeZone.default("UTC"),
+    receive_statuses: receiveStatuses.default(false),
+    device_name: ownDeviceName.default(null),
+  })
   .openapi("NewBusiness");
 
 export const businessQuery = z.object({
@@ -39,6 +52,7 @@ export const businessChanges = z
     name: name.optional(),
     time_zone: timeZone.optional(),
     receive_statuses: receiveStatuses.optional(),
+    device_name: ownDeviceName.optional(),
   })
   .refine((changes) => Object.keys(changes).length > 0, "needs at least one field to change")
   .openapi("BusinessChanges");
@@ -53,6 +67,7 @@ export const businessSchema = z
       .nullable()
       .openapi({ description: "The WhatsApp shard that holds the session. Null until the first connect." }),
     receive_statuses: receiveStatuses,
+    device_name: ownDeviceName,
     created_at: timestamp,
     updated_at: timestamp,
   })

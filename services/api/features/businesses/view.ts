@@ -9,6 +9,7 @@ export function businessView(business: Business): z.infer<typeof businessSchema>
     time_zone: business.time_zone,
     whatsapp_shard: business.whatsapp_shard,
     receive_statuses: business.receive_statuses,
+    device_name: business.device_name,
     created_at: business.created_at.toISOString(),
     updated_at: business.updated_at.toISOString(),
   };

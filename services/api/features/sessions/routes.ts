@@ -51,9 +51,10 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       const scope = c.var.business;
       const shard = await shardOf({ db, router, assignmentRule }, scope);
       if (shard === undefined) throw noSuchBusiness();
-      const { receive_statuses: statuses } = await findBusiness(scope);
+      const { receive_statuses: statuses, device_name } = await findBusiness(scope);
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
-      const view = await shards.connect(address, scope.businessId, { ...c.req.valid("json"), statuses });
+      const request = { statuses, ...(device_name === null ? {} : { device_name }), ...c.req.valid("json") };
+      const view = await shards.connect(address, scope.businessId, request);
       return c.json(liveSessionView(view, true), 202, noStore);
     },
   );

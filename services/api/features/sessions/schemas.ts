@@ -16,7 +16,7 @@ export const newConnection = z
     device_name: deviceName.optional().openapi({
       description:
         "Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual " +
-        "names. Default: the platform's.",
+        "names. Default: the business's, or else the platform's.",
       example: "Padaria Aurora",
     }),
   })
