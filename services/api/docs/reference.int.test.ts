@@ -9,6 +9,7 @@ import type { ApiDocument } from "./openapi.ts";
 import { sessionOf } from "../testing/fake_shards.ts";
 import { createHarness } from "../testing/harness.ts";
 import type { Harness } from "../testing/harness.ts";
+import { startSampleRunner } from "../testing/sample_runner.ts";
 import { createTenant } from "../testing/tenant.ts";
 
 /** Responses of operations that cannot succeed in the harness. */
@@ -103,13 +104,6 @@ async function quarantine() {
   ids["entry_id"] = (await api.request("GET", `/v1/admin/quarantine?business_id=${business_id}`)).body.data[0].id;
 }
 
-/** Programs that run a sample from standard input, by language. */
-const runners: Record<string, string[]> = {
-  curl: ["bash", "-c", `curl() { command curl -s -m 5 -w '\n%{http_code}' "$@"; }; source /dev/stdin`],
-  JavaScript: ["bun", "run", "-"],
-  Python: ["python3", "-"],
-};
-
 /** The HTTP status, where each language shows it: the last line of curl, the first of the others, or an exception. */
 const statusPattern: Record<string, RegExp> = {
   curl: /(\d{3})$/,
@@ -117,28 +111,25 @@ const statusPattern: Record<string, RegExp> = {
   Python: /^(\d{3})|HTTP Error (\d{3})/,
 };
 
-/** Runs a sample; resolves with the HTTP status, 0 if there is none, and its output. */
-async function run(language: string, sample: string): Promise<{ status: number; output: string }> {
-  const variables = Object.fromEntries(Object.entries(ids).map(([name, value]) => [name.toUpperCase(), value]));
-  const child = Bun.spawn(runners[language]!, {
-    cwd: folder,
-    env: { PATH: process.env["PATH"]!, API_KEY: api.adminKey, ...variables },
-    stdin: new Blob([sample]),
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: 10_000,
-  });
-  const [stdout, stderr] = await Promise.all([child.stdout, child.stderr].map((out) => new Response(out).text()));
-  const match = statusPattern[language]!.exec(stdout!) ?? statusPattern[language]!.exec(stderr!);
-  return { status: Number(match?.[1] ?? match?.[2] ?? 0), output: stdout! + stderr! };
+/** The HTTP status that a sample printed, 0 if there is none. */
+function statusIn(language: string, output: string): number {
+  const match = statusPattern[language]!.exec(output);
+  return Number(match?.[1] ?? match?.[2] ?? 0);
 }
+
+/** The environment of a sample: the key, and the ids by their variables. */
+const environment = (): Record<string, string> => ({
+  API_KEY: api.adminKey,
+  ...Object.fromEntries(Object.entries(ids).map(([name, value]) => [name.toUpperCase(), value])),
+});
 
 const tenants = new Map<string, Record<string, string>>();
 
 /** Sets `ids` to those of a tenant that is prepared for a sample. Languages share it if the sample changes nothing. */
 async function prepareTenant(name: string): Promise<void> {
   const known = tenants.get(name);
-  ids = known ?? { ...(await createTenant(api)).ids, name: "high", job_id: "1" };
+  const needed = [...name.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => parameter!);
+  ids = known ?? { ...(await createTenant(api, needed)).ids, name: "high", job_id: "1" };
   if (known) return;
   await (prepare[name] ?? prepare[name.replace(/ .*\//, " …/")])?.();
   if (name.startsWith("GET")) tenants.set(name, ids);
@@ -146,6 +137,7 @@ async function prepareTenant(name: string): Promise<void> {
 
 describe("samples of the reference", () => {
   test.each(Object.keys(languages))("in %s run unchanged", async (language) => {
+    await using runner = await startSampleRunner(language, folder);
     const faults = [];
     const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
@@ -154,7 +146,8 @@ describe("samples of the reference", () => {
       const name = `${method} ${path}`;
       await prepareTenant(name);
       const sample = languages[language]!(sampleRequest(method, path, operation, document));
-      const { status, output } = await run(language, sample);
+      const output = await runner.run(sample, environment());
+      const status = statusIn(language, output);
       const expected =
         expectedFailures[name] ??
         Object.keys(operation.responses)
