@@ -15,6 +15,8 @@ export type IndexDefinition = {
     | "chat_aliases"
     | "idempotency_keys"
     | "media"
+    | "media_fetches"
+    | "media_uploads"
     | "messages"
     | "opt_outs"
     | "phone_numbers"
@@ -199,6 +201,26 @@ export const indexes: readonly IndexDefinition[] = [
     columns: "business_id, size",
     where: "status = 'stored' and deleted_at is null",
     purpose: "media_usage sums an index-only scan",
+  },
+  {
+    name: "media_undescribed",
+    table: "media",
+    columns: "business_id, describe_attempts, created_at",
+    where: "status = 'stored' and described_at is null and deleted_at is null",
+    purpose: "next_undescribed and due_media; holds waiting media alone, so it stays small",
+  },
+  {
+    name: "media_fetches_of_business",
+    table: "media_fetches",
+    columns: "business_id, next_attempt_at",
+    purpose: "claim_fetch takes one of many that wait",
+  },
+  {
+    name: "media_uploads_pending",
+    table: "media_uploads",
+    columns: "business_id, next_attempt_at",
+    where: "status = 'pending'",
+    purpose: "claim_upload and due_media; holds waiting uploads alone",
   },
   {
     name: "broadcasts_under_way",

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { mediaKinds } from "../media/kinds.ts";
 
 /*
  * The single source of truth about queues: their names, their jobs and how they are run.
@@ -47,7 +46,8 @@ const shard = z.strictObject({ shard: z.int().min(1) });
 const business = z.strictObject({ business_id: z.uuid() });
 const broadcast = z.strictObject({ broadcast_id: z.uuid() });
 const webhook = z.strictObject({ webhook_id: z.uuid() });
-const media = z.strictObject({ business_id: z.uuid(), media_id: z.uuid() });
+/** Loose: wake-ups of earlier releases also name a file. */
+const businessWithFiles = z.object({ business_id: z.uuid() });
 const nothing = z.strictObject({});
 
 const day = 86_400;
@@ -139,7 +139,10 @@ export const queues = {
     deadLetters,
     jobs: { broadcast, send_broadcasts: business },
   },
-  /* Media need memory for the bytes and CPU for thumbnails, so few run at once. */
+  /*
+   * Media need memory for the bytes and CPU for thumbnails, so few run at once. A job is one business's turn at a few
+   * files (workers/media/file_turn.ts), so that thousands of files of one business delay no other.
+   */
   media: {
     group: "low",
     concurrency: 4,
@@ -149,13 +152,9 @@ export const queues = {
     // A run may wait for the decoder or for 100 MB, so half of the slots are left to other businesses.
     businessShare: 2,
     reservedSlots: 1,
-    // A message to be sent waits for prepare_media. Received media may arrive by the thousand.
+    // A message to be sent waits for prepare_media.
     yielding: ["fetch_media", "describe_media"],
-    jobs: {
-      fetch_media: z.strictObject({ business_id: z.uuid(), message_id: z.uuid() }),
-      describe_media: media,
-      prepare_media: media.extend({ kind: z.enum(mediaKinds) }),
-    },
+    jobs: { fetch_media: businessWithFiles, describe_media: businessWithFiles, prepare_media: businessWithFiles },
   },
   recordings: {
     group: "low",

@@ -192,10 +192,8 @@ describe("wake", () => {
   });
 
   test("runs urgent jobs before a backlog of yielding ones", async () => {
-    const id = business(7);
-    for (let n = 0; n < 20; n++)
-      await stage.queues.producer.wake("fetch_media", { business_id: id, message_id: business(100 + n) });
-    await stage.queues.producer.wake("prepare_media", { business_id: id, media_id: business(8), kind: "image" });
+    for (let n = 0; n < 20; n++) await stage.queues.producer.wake("fetch_media", { business_id: business(100 + n) });
+    await stage.queues.producer.wake("prepare_media", { business_id: business(7) });
     const [depth] = await queueDepths(stage.queues.redis, ["media"]);
     expect(depth).toMatchObject({ waiting: 21, oldestMs: expect.any(Number) });
     const order: string[] = [];

@@ -188,32 +188,29 @@ describe("order and delay", () => {
 describe("business share", () => {
   const other = "01900000-0000-7000-8000-000000000002";
   const definition: QueueDefinition = { ...definitionOf("media"), concurrency: 4, businessShare: 2 };
-  const media = (n: number) => `01900000-0000-7000-9000-${String(n).padStart(12, "0")}`;
 
   test("leaves slots to others and loses no job", async () => {
     const hung = Promise.withResolvers<void>();
     const running = new Map<string, number>();
     let most = 0;
-    const done = new Set<string>();
-    const describe_media = async ({
-      payload: { business_id, media_id },
-    }: {
-      payload: { business_id: string; media_id: string };
-    }) => {
+    const done: string[] = [];
+    const work = async ({ payload: { business_id } }: { payload: { business_id: string } }) => {
       running.set(business_id, (running.get(business_id) ?? 0) + 1);
       most = Math.max(most, running.get(business_id)!);
       if (business_id === payload.business_id) await hung.promise;
       running.set(business_id, running.get(business_id)! - 1);
-      done.add(media_id);
+      done.push(business_id);
       return {};
     };
-    for (let n = 0; n < 12; n++) await stage.queues.producer.wake("describe_media", { ...payload, media_id: media(n) });
-    await stage.queues.serve("media", { describe_media }, { definition });
+    const handlers = { fetch_media: work, describe_media: work, prepare_media: work };
+    const names = ["fetch_media", "describe_media", "prepare_media"] as const;
+    for (const job of names) await stage.queues.producer.wake(job, payload);
+    await stage.queues.serve("media", handlers, { definition });
     await until(() => running.get(payload.business_id) === 2, { what: "two runs" });
-    await stage.queues.producer.wake("describe_media", { business_id: other, media_id: media(99) });
-    await until(() => done.has(media(99)), { what: "the job of another business" });
+    await stage.queues.producer.wake("describe_media", { business_id: other });
+    await until(() => done.includes(other), { what: "the job of another business" });
     hung.resolve();
-    await until(() => done.size === 13, { what: "every job" });
+    await until(() => done.length === 4, { what: "every job" });
     expect(most).toBe(2);
   });
 });

@@ -3,6 +3,8 @@ import { sql } from "../client/literal.ts";
 import type { Media, MediaFetch, Message } from "../schema.ts";
 import type { BusinessScope, PlatformScope } from "../scope.ts";
 import { dueNow } from "../outbox/due_now.ts";
+import { claimedForS, claimOf } from "./claim.ts";
+import type { Claim, ClaimRow } from "./claim.ts";
 
 export type NewFetch = Pick<MediaFetch, "message_id" | "business_id" | "kind" | "pointer">;
 
@@ -16,18 +18,27 @@ export async function addFetches(scope: PlatformScope, fetches: readonly NewFetc
     on conflict (message_id) do nothing`);
 }
 
-/** The pending fetch of a message, with WhatsApp's names of the message; undefined if there is none. */
-export async function getFetch(
-  scope: BusinessScope,
-  messageId: string,
-): Promise<(MediaFetch & Pick<Message, "chat" | "sender" | "wa_message_id" | "direction">) | undefined> {
-  const [fetch] = await scope.ask<
-    (MediaFetch & Pick<Message, "chat" | "sender" | "wa_message_id" | "direction">)[]
-  >(sql`
-    select f.*, m.chat, m.sender, m.wa_message_id, m.direction
-    from media_fetches f join messages m on m.id = f.message_id
-    where f.message_id = ${messageId} and f.business_id = ${scope.businessId}`);
-  return fetch;
+/** A fetch with WhatsApp's names of its message; they are null if the message was removed. */
+export type ClaimedFetch = MediaFetch & {
+  [name in "chat" | "sender" | "wa_message_id" | "direction"]: Message[name] | null;
+};
+
+/** Claims the fetch of a business that is due first; counts the attempt. */
+export async function claimFetch(scope: BusinessScope): Promise<Claim<ClaimedFetch>> {
+  const [row] = await scope.ask<(ClaimRow & ClaimedFetch)[]>(sql`
+    with next as (
+      select message_id, next_attempt_at from media_fetches where business_id = ${scope.businessId}
+      order by next_attempt_at limit 1 for update skip locked
+    ), claimed as (
+      update media_fetches f
+      set attempts = f.attempts + 1, next_attempt_at = now() + make_interval(secs => ${claimedForS}::integer)
+      from next where f.message_id = next.message_id and next.next_attempt_at <= now() returning f.*
+    )
+    select next.next_attempt_at as due_at, claimed.message_id is not null as is_claimed, claimed.*,
+           m.chat, m.sender, m.wa_message_id, m.direction
+    from next left join claimed on claimed.message_id = next.message_id
+    left join messages m on m.id = claimed.message_id and m.business_id = claimed.business_id`);
+  return claimOf(row);
 }
 
 /** Postpones a fetch, with a new `pointer` if it changed. */
@@ -37,8 +48,7 @@ export async function postponeFetch(
   { at, error, pointer }: { at: Date; error: string; pointer?: MediaFetch["pointer"] | undefined },
 ): Promise<void> {
   await scope.ask(sql`
-    update media_fetches
-    set attempts = attempts + 1, next_attempt_at = ${at}, error = ${error}
+    update media_fetches set next_attempt_at = ${at}, error = ${error}
         ${pointer === undefined ? sql`` : sql`, pointer = ${JSON.stringify(pointer)}::jsonb`}
     where message_id = ${messageId} and business_id = ${scope.businessId}`);
 }

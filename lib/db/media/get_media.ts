@@ -52,6 +52,15 @@ export async function claimDescription(scope: BusinessScope, id: string): Promis
   return claimed.count === 1;
 }
 
+/** The stored media of a business that waits for its description; one whose attempts failed comes last. */
+export async function nextUndescribed(scope: BusinessScope): Promise<Media | undefined> {
+  const [media] = await scope.ask<Media[]>(sql`
+    select * from media
+    where business_id = ${scope.businessId} and status = 'stored' and described_at is null and deleted_at is null
+    order by describe_attempts, created_at limit 1`);
+  return media;
+}
+
 /** Writes down what was found in the content. */
 export async function describeMedia(scope: BusinessScope, id: string, found: Description): Promise<Media | undefined> {
   const [described] = await scope.ask<Media[]>(sql`

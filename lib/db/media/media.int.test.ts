@@ -7,6 +7,8 @@ import {
   abandonMedia,
   addFetches,
   beginMedia,
+  claimFetch,
+  claimUpload,
   condemnMedia,
   deleteBusiness,
   deleteMedia,
@@ -17,12 +19,12 @@ import {
   forBusiness,
   forgetMedia,
   forPlatform,
-  getFetch,
   getMedia,
   insertBusiness,
   insertInbound,
-  pendingUpload,
+  nextUndescribed,
   postponeFetch,
+  releaseUploads,
   settleFetch,
   useMedia,
   wantUploads,
@@ -100,10 +102,8 @@ describe("media", () => {
     const scope = await business();
     const { id } = await stored(scope, "picture");
     await database.owner`update media set created_at = now() - interval '1 minute' where id = ${id}`;
-    expect((await dueMedia(platform(), 100)).undescribed).toContainEqual({
-      business_id: scope.businessId,
-      media_id: id,
-    });
+    expect((await dueMedia(platform(), 100)).undescribed).toContain(scope.businessId);
+    expect(await nextUndescribed(scope)).toMatchObject({ id });
     await describeMedia(scope, id, {
       width: 3,
       height: 4,
@@ -117,10 +117,8 @@ describe("media", () => {
       seconds: null,
       thumbnail_key: "media/thumb",
     });
-    expect((await dueMedia(platform(), 100)).undescribed).not.toContainEqual({
-      business_id: scope.businessId,
-      media_id: id,
-    });
+    expect((await dueMedia(platform(), 100)).undescribed).not.toContain(scope.businessId);
+    expect(await nextUndescribed(scope)).toBeUndefined();
   });
 });
 
@@ -145,25 +143,20 @@ describe("fetches", () => {
     const fetch = { message_id: id, business_id: scope.businessId, kind: "image" as const, pointer: at };
     await addFetches(platform(), [fetch]);
     await addFetches(platform(), [fetch]);
-    expect((await dueMedia(platform(), 100)).fetches).toContainEqual({ business_id: scope.businessId, message_id: id });
-    expect(await getFetch(scope, id)).toMatchObject({
-      kind: "image",
-      pointer: at,
-      wa_message_id: "A",
-      chat: "c",
-      direction: "inbound",
+    expect((await dueMedia(platform(), 100)).fetches).toContain(scope.businessId);
+    expect(await claimFetch(scope)).toMatchObject({
+      work: { kind: "image", pointer: at, wa_message_id: "A", chat: "c", direction: "inbound", attempts: 1 },
     });
+    expect(await claimFetch(scope)).toEqual({ dueAt: expect.any(Date) });
 
     await postponeFetch(scope, id, {
       at: new Date(Date.now() + 60_000),
       error: "away",
       pointer: { ...at, direct_path: "/v/two" },
     });
-    expect((await dueMedia(platform(), 100)).fetches).not.toContainEqual({
-      business_id: scope.businessId,
-      message_id: id,
-    });
-    expect(await getFetch(scope, id)).toMatchObject({ attempts: 1, pointer: { direct_path: "/v/two" } });
+    expect((await dueMedia(platform(), 100)).fetches).not.toContain(scope.businessId);
+    await postponeFetch(scope, id, { at: new Date(Date.now() - 60_000), error: "away" });
+    expect(await claimFetch(scope)).toMatchObject({ work: { attempts: 2, pointer: { direct_path: "/v/two" } } });
 
     const media = await stored(scope, "fetched");
     const settled = await settleFetch(scope, id, { media });
@@ -174,7 +167,7 @@ describe("fetches", () => {
     });
     expect((await getMedia(scope, media.id))?.used_at).not.toBeNull();
     expect(await settleFetch(scope, id, { error: "late" })).toBeUndefined();
-    expect(await getFetch(scope, id)).toBeUndefined();
+    expect(await claimFetch(scope)).toBeUndefined();
   });
 });
 
@@ -187,10 +180,13 @@ describe("uploads", () => {
       expect(await wantUploads(scope, [wanted, wanted])).toMatchObject([
         { ...wanted, status: "pending", media: { size: 6 } },
       ]);
-    expect(await pendingUpload(scope, wanted)).toMatchObject({ attempts: 0, media: { id, mime: "text/plain" } });
+    expect(await claimUpload(scope)).toEqual({ dueAt: expect.any(Date) });
+    await releaseUploads(scope, [wanted]);
+    expect(await claimUpload(scope)).toMatchObject({ work: { attempts: 1, media: { id, mime: "text/plain" } } });
+    expect(await claimUpload(scope)).toEqual({ dueAt: expect.any(Date) });
     const at = pointer();
     await finishUpload(scope, wanted, { status: "ready", pointer: at });
-    expect(await pendingUpload(scope, wanted)).toBeUndefined();
+    expect(await claimUpload(scope)).toBeUndefined();
     expect(await wantUploads(scope, [wanted])).toMatchObject([{ status: "ready", pointer: at }]);
     expect(await wantUploads(scope, [{ ...wanted, kind: "image" }])).toMatchObject([
       { status: "pending", pointer: null },

@@ -3,6 +3,8 @@ import { sql } from "../client/literal.ts";
 import type { Media, MediaUpload } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 import { dueNow } from "../outbox/due_now.ts";
+import { claimedForS, claimOf } from "./claim.ts";
+import type { Claim, ClaimRow } from "./claim.ts";
 
 /** WhatsApp keeps an unfetched upload for about a month; older ones are uploaded again. */
 const goodForDays = 14;
@@ -57,16 +59,36 @@ export async function wantUploads(scope: BusinessScope, wanted: readonly WantedU
     left join media_uploads u using (media_id, kind)`);
 }
 
-/** A pending upload with its media; undefined if it is done or was not requested. */
-export async function pendingUpload(
-  scope: BusinessScope,
-  { media_id, kind }: WantedUpload,
-): Promise<(MediaUpload & { media: Media }) | undefined> {
-  const [upload] = await scope.ask<(MediaUpload & { media: Media })[]>(sql`
-    select u.*, to_jsonb(m) as media from media_uploads u join media m on m.id = u.media_id and m.deleted_at is null
-    where u.media_id = ${media_id} and u.kind = ${kind} and u.business_id = ${scope.businessId}
-      and u.status = 'pending'`);
-  return upload;
+/** Makes uploads due, once the messages that wait for them are recorded. */
+export async function releaseUploads(scope: BusinessScope, wanted: readonly WantedUpload[]): Promise<void> {
+  if (wanted.length === 0) return;
+  await scope.ask(sql`
+    update media_uploads u set next_attempt_at = ${dueNow}
+    from jsonb_to_recordset(${toJson(wanted)}::jsonb) as w(media_id uuid, kind text)
+    where u.media_id = w.media_id and u.kind = w.kind and u.business_id = ${scope.businessId}
+      and u.status = 'pending' and u.attempts = 0`);
+}
+
+/** A pending upload with its media, which is null if it was deleted. */
+export type ClaimedUpload = MediaUpload & { media: Media | null };
+
+/** Claims the pending upload of a business that is due first; counts the attempt. */
+export async function claimUpload(scope: BusinessScope): Promise<Claim<ClaimedUpload>> {
+  const [row] = await scope.ask<(ClaimRow & ClaimedUpload)[]>(sql`
+    with next as (
+      select media_id, kind, next_attempt_at from media_uploads
+      where business_id = ${scope.businessId} and status = 'pending'
+      order by next_attempt_at limit 1 for update skip locked
+    ), claimed as (
+      update media_uploads u
+      set attempts = u.attempts + 1, next_attempt_at = now() + make_interval(secs => ${claimedForS}::integer)
+      from next where u.media_id = next.media_id and u.kind = next.kind and next.next_attempt_at <= now()
+      returning u.*
+    )
+    select next.next_attempt_at as due_at, claimed.media_id is not null as is_claimed, claimed.*, to_jsonb(m) as media
+    from next left join claimed on claimed.media_id = next.media_id and claimed.kind = next.kind
+    left join media m on m.id = claimed.media_id and m.deleted_at is null`);
+  return claimOf(row);
 }
 
 export type UploadResult =
@@ -88,8 +110,7 @@ export async function finishUpload(
   await scope.ask(sql`
     with ended as (
       update media_uploads
-      set status = ${result.status}, pointer = ${pointer}::jsonb, error = ${error}, attempts = attempts + 1,
-        next_attempt_at = ${next},
+      set status = ${result.status}, pointer = ${pointer}::jsonb, error = ${error}, next_attempt_at = ${next},
           settled_at = case when ${result.status} <> 'pending' then now() end
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status

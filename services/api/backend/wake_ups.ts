@@ -12,8 +12,8 @@ export type WakeUps = {
   webhook(webhookId: string): void;
   /** A broadcast has changed. */
   broadcast(broadcastId: string): void;
-  /** An uploaded file needs its dimensions and thumbnail. */
-  describeMedia(businessId: string, mediaId: string): void;
+  /** A business uploaded a file, which needs its dimensions and thumbnail. */
+  describeMedia(businessId: string): void;
   /** A move was requested. */
   move(moveId: string): void;
   /** The replay of quarantined entries was requested. */
@@ -64,7 +64,8 @@ export function createWakeUps(producer: Pick<Producer, "wake">, logger: Logger, 
     webhook: (webhook_id) => enqueue(webhook_id, "deliver", { webhook_id }),
     // Expedited, because the change may have removed the obstacle that the job waits for, such as a pause.
     broadcast: (broadcast_id) => enqueue(broadcast_id, "broadcast", { broadcast_id }, { expedite: true }),
-    describeMedia: (business_id, media_id) => enqueue(media_id, "describe_media", { business_id, media_id }),
+    describeMedia: (business_id) =>
+      enqueue(`${business_id} media`, "describe_media", { business_id }, { expedite: true }),
     move: (move_id) => enqueue(move_id, "move", { move_id }),
     replayQuarantine: () => enqueue("replay_quarantine", "replay_quarantine", {}),
     settled: async () => {

@@ -1,4 +1,4 @@
-import { claimDescription, describeMedia } from "../../../lib/db/index.ts";
+import { claimDescription, describeMedia, getMedia } from "../../../lib/db/index.ts";
 import type { BusinessScope, Description, Media } from "../../../lib/db/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { Decode } from "./decoder/decoder.ts";
@@ -25,6 +25,9 @@ export async function describe(
   const described = await decoder.withSlot(scope.businessId, maxWaitMs, async (decode) => {
     // Recorded before the risk is taken: a worker that dies here leaves a count behind.
     const claimed = await claimDescription(scope, media.id);
+    const known = claimed ? undefined : await getMedia(scope, media.id);
+    // Another job described it, or it was deleted.
+    if (!claimed && known?.described_at !== null) return { media: known };
     const description = claimed ? await descriptionOf(store, media, decode, signal) : nothing;
     return { media: await describeMedia(scope, media.id, description) };
   });

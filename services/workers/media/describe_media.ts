@@ -1,15 +1,29 @@
-import { forBusiness, getMedia } from "../../../lib/db/index.ts";
+import { forBusiness, nextUndescribed } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { describe } from "./describe.ts";
+import { decoderBusy, takeFileTurn } from "./file_turn.ts";
 
-/** Describes uploaded media; the sweep retries what the decoder had no slot for. */
-export function describeMediaJob({ db, media: deps }: Pick<Deps, "db" | "media">): Handler<"describe_media"> {
-  return async ({ payload: { business_id, media_id }, signal }) => {
-    const scope = forBusiness(db, business_id);
-    const media = await getMedia(scope, media_id);
-    if (deps === null || media === undefined || media.described_at !== null) return { counts: { described: 0 } };
-    const described = await describe(deps, scope, media, signal);
-    return { counts: { described: described?.described_at ? 1 : 0 } };
+/** Describes media of a business that have no description yet. */
+export function describeMediaJob(deps: Deps): Handler<"describe_media"> {
+  return async (run) => {
+    const counts = { described: 0 };
+    const { media } = deps;
+    if (media === null) return { counts };
+    const scope = forBusiness(deps.db, run.payload.business_id);
+    return takeFileTurn(deps, "describe_media", run, {
+      counts,
+      claim: async () => {
+        const work = await nextUndescribed(scope);
+        return work && { work };
+      },
+      handle: async (undescribed) => {
+        const described = await describe(media, scope, undescribed, run.signal);
+        // Undefined: it was deleted before its turn.
+        if (described?.described_at === null) return decoderBusy;
+        counts.described += described === undefined ? 0 : 1;
+        return undefined;
+      },
+    });
   };
 }

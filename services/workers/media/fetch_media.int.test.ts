@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import sharp from "sharp";
 import { getMedia } from "../../../lib/db/index.ts";
-import { encrypted, maxBytes, mediaKeys } from "../../../lib/media/index.ts";
+import { maxBytes } from "../../../lib/media/index.ts";
 import type { MediaKind } from "../../../lib/media/index.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { trustedCertificate } from "../../../lib/testing/certificate.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { control } from "../../whatsapp/testing/shard_under_test.ts";
-import { once, picture, sha256, useMediaStage } from "../testing/media.ts";
+import { picture, sha256, useMediaStage } from "../testing/media.ts";
 
 const stage = useMediaStage();
-const { contentOf, keep, scope, store, write } = stage;
+const { contentOf, keep, placed, scope, store, write } = stage;
 
 const deadEnds = async (body: object, error: string) => {
   const settled = await write(body);
@@ -19,17 +19,8 @@ const deadEnds = async (body: object, error: string) => {
   const hurry = setInterval(
     () =>
       void stage.workers.database
-        .owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now())`.then(
-        async (): Promise<void> => {
-          for (const { message_id } of await stage.workers.database.owner<
-            { message_id: string }[]
-          >`select message_id from media_fetches`)
-            await stage.workers.producer.wake(
-              "fetch_media",
-              { business_id: stage.business, message_id },
-              { expedite: true },
-            );
-        },
+        .owner`update media_fetches set next_attempt_at = date_trunc('milliseconds', now())`.then(async () =>
+        stage.workers.producer.wake("fetch_media", { business_id: stage.business }, { expedite: true }),
       ),
     200,
   );
@@ -38,18 +29,6 @@ const deadEnds = async (body: object, error: string) => {
   } finally {
     clearInterval(hurry);
   }
-};
-
-const placed = async (kind: MediaKind, content: Uint8Array) => {
-  const key = randomBytes(32);
-  const kept = new Uint8Array(Buffer.concat(await Array.fromAsync(encrypted(once(content), mediaKeys(key, kind)))));
-  return {
-    direct_path: await stage.simulator.simulation.media!.put(kept),
-    media_key: key.toString("base64"),
-    file_sha256: createHash("sha256").update(content).digest("base64"),
-    file_enc_sha256: createHash("sha256").update(kept).digest("base64"),
-    file_length: content.length,
-  };
 };
 
 describe("fetch_media", () => {
@@ -152,7 +131,7 @@ describe("describe_media", () => {
     const content = await picture();
     const kept = await keep(content);
     await stage.workers.database.owner`update media set describe_attempts = 3 where id = ${kept.id}`;
-    await stage.workers.producer.wake("describe_media", { business_id: stage.business, media_id: kept.id });
+    await stage.workers.producer.wake("describe_media", { business_id: stage.business });
     const described = async () => (await getMedia(scope(), kept.id))!.described_at !== null;
     await until(described, { what: "the description" });
     expect((await getMedia(scope(), kept.id))!).toMatchObject({ width: null, thumbnail_key: null });
@@ -160,7 +139,7 @@ describe("describe_media", () => {
 
   test("counts the attempt before it decodes", async () => {
     const kept = await keep(await picture());
-    await stage.workers.producer.wake("describe_media", { business_id: stage.business, media_id: kept.id });
+    await stage.workers.producer.wake("describe_media", { business_id: stage.business });
     await until(async () => (await getMedia(scope(), kept.id))!.described_at !== null, { what: "the description" });
     expect((await getMedia(scope(), kept.id))!).toMatchObject({ width: 640, describe_attempts: 1 });
   });

@@ -1,18 +1,17 @@
-import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
+import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import { forBusiness, getBusiness, getFetch, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
-import type { BusinessScope, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
+import { claimFetch, forBusiness, getBusiness, postponeFetch, settleFetch } from "../../../lib/db/index.ts";
+import type { BusinessScope, ClaimedFetch, Fetched, Media, MediaFetch } from "../../../lib/db/index.ts";
 import { commitWithEvents } from "../../../lib/events/index.ts";
 import { decrypted, download, HostRefusal, maxBytes, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import { storeMedia } from "../../../lib/media-store/index.ts";
-import type { Handler, RunResult } from "../../../lib/queues/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
 import type { Deps } from "../deps.ts";
 import { mediaSettled } from "../events/domain_events.ts";
 import { describe } from "./describe.ts";
+import { takeFileTurn } from "./file_turn.ts";
 import type { MediaDeps } from "./media_deps.ts";
-
-type Fetch = NonNullable<Awaited<ReturnType<typeof getFetch>>>;
 
 const delay = { baseMs: 5_000, maxMs: 1_800_000 };
 /** About eight hours of an unavailable host or a phone that is off. */
@@ -30,47 +29,67 @@ class RetryLater extends Error {
   }
 }
 
-/** Downloads the file of a message into the store and announces it. */
+/** Downloads files of a business's messages into the store and announces them. */
 export function fetchMedia(deps: Deps): Handler<"fetch_media"> {
-  return async ({ payload: { business_id, message_id }, signal }): Promise<RunResult> => {
+  return async (run) => {
+    const { business_id } = run.payload;
+    const counts = { fetched: 0, failed: 0, postponed: 0 };
+    const { media } = deps;
+    if (media === null) {
+      deps.logger.warn({ business_id }, "files are pending: set STORAGE_URL to fetch them");
+      return { counts };
+    }
     const scope = forBusiness(deps.db, business_id);
-    const fetch = await getFetch(scope, message_id);
-    if (fetch === undefined || fetch.next_attempt_at > sharedDate()) return { counts: { fetched: 0 } };
-    if (deps.media === null) {
-      deps.logger.warn({ business_id, message_id }, "a file is pending: set STORAGE_URL to fetch it");
-      return { counts: { fetched: 0 } };
-    }
-    try {
-      const media = await fetchFile(deps, deps.media, scope, fetch, signal);
-      await settle(deps, deps.media, scope, message_id, { media });
-      deps.metrics.media("fetched");
-      return { counts: { fetched: 1 } };
-    } catch (error) {
-      signal.throwIfAborted();
-      const final = finalReason(error, fetch.attempts + 1);
-      if (final === undefined) {
-        const inMs =
-          error instanceof RetryLater && error.pointer ? 0 : backoff({ attempt: fetch.attempts + 1, ...delay });
-        const pointer = error instanceof RetryLater ? error.pointer : undefined;
-        await postponeFetch(scope, message_id, { at: new Date(sharedNow() + inMs), error: messageOf(error), pointer });
-        return { counts: { postponed: 1 }, again: { inMs, reason: messageOf(error) } };
-      }
-      deps.logger.warn(
-        { business_id, message_id, reason: final, error: messageOf(error) },
-        "the file of a message cannot be fetched",
-      );
-      await settle(deps, deps.media, scope, message_id, { error: final });
-      deps.metrics.media("failed");
-      return { counts: { failed: 1 } };
-    }
+    return takeFileTurn(deps, "fetch_media", run, {
+      counts,
+      atOnce: 2,
+      claim: () => claimFetch(scope),
+      handle: async (fetch) => {
+        counts[await fetchOne(deps, media, scope, fetch, run.signal)] += 1;
+        return undefined;
+      },
+    });
   };
+}
+
+async function fetchOne(
+  deps: Deps,
+  media: MediaDeps,
+  scope: BusinessScope,
+  fetch: ClaimedFetch,
+  signal: AbortSignal,
+): Promise<"fetched" | "failed" | "postponed"> {
+  const { message_id, attempts } = fetch;
+  try {
+    if (attempts > maxAttempts) throw new Error("no attempt ended with a result");
+    const fetched = await fetchFile(deps, media, scope, fetch, signal);
+    await settle(deps, media, scope, message_id, { media: fetched });
+    deps.metrics.media("fetched");
+    return "fetched";
+  } catch (error) {
+    signal.throwIfAborted();
+    const final = finalReason(error, attempts);
+    if (final === undefined) {
+      const inMs = error instanceof RetryLater && error.pointer ? 0 : backoff({ attempt: attempts, ...delay });
+      const pointer = error instanceof RetryLater ? error.pointer : undefined;
+      await postponeFetch(scope, message_id, { at: new Date(sharedNow() + inMs), error: messageOf(error), pointer });
+      return "postponed";
+    }
+    deps.logger.warn(
+      { business_id: scope.businessId, message_id, reason: final, error: messageOf(error) },
+      "the file of a message cannot be fetched",
+    );
+    await settle(deps, media, scope, message_id, { error: final });
+    deps.metrics.media("failed");
+    return "failed";
+  }
 }
 
 async function fetchFile(
   deps: Deps,
   media: MediaDeps,
   scope: BusinessScope,
-  fetch: Fetch,
+  fetch: ClaimedFetch,
   signal: AbortSignal,
 ): Promise<Media> {
   const { store, host, quota } = media;
@@ -104,10 +123,11 @@ async function proxyOf({ egress }: MediaDeps, scope: BusinessScope): Promise<str
 }
 
 /** Asks the phone to upload a file again that the host has deleted; returns the error of this attempt. */
-async function requestReupload(deps: Deps, scope: BusinessScope, fetch: Fetch): Promise<Error> {
+async function requestReupload(deps: Deps, scope: BusinessScope, fetch: ClaimedFetch): Promise<Error> {
   const business = await getBusiness(scope);
   if (!business) return new AppError("not_found", "The business is gone.");
   const { chat, sender, wa_message_id, direction, pointer } = fetch;
+  if (chat === null || wa_message_id === null) return new AppError("not_found", "The message is gone.");
   const request = { wa_message_id, chat, from_me: direction === "outbound", sender, media_key: pointer.media_key };
   try {
     const path = await deps.shardMedia.reupload(deps.router.locate(business), business.id, request);

@@ -2,44 +2,58 @@ import { createHash, randomBytes } from "node:crypto";
 import { sharedNow } from "../../../lib/core/time.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { backoff } from "../../../lib/core/retry.ts";
-import { finishUpload, forBusiness, getBusiness, getSession, pendingUpload } from "../../../lib/db/index.ts";
-import type { BusinessScope, UploadResult } from "../../../lib/db/index.ts";
+import { claimUpload, finishUpload, forBusiness, getBusiness, getSession } from "../../../lib/db/index.ts";
+import type { BusinessScope, ClaimedUpload, Media, UploadResult } from "../../../lib/db/index.ts";
 import { encrypted, encryptedLength, HostRefusal, mediaKeys, unfitFor } from "../../../lib/media/index.ts";
 import type { MediaPointer } from "../../../lib/media/index.ts";
-import type { Handler, RunResult } from "../../../lib/queues/index.ts";
+import type { Handler } from "../../../lib/queues/index.ts";
 import type { SealedObject } from "../../../lib/storage/index.ts";
 import type { Deps } from "../deps.ts";
 import { describe } from "./describe.ts";
+import { takeFileTurn } from "./file_turn.ts";
 import { allowedHosts, upload } from "./media_host.ts";
 
-type Wanted = NonNullable<Awaited<ReturnType<typeof pendingUpload>>>;
+type Wanted = ClaimedUpload & { media: Media };
 
 const delay = { baseMs: 1_000, maxMs: 300_000 };
 
 /**
- * Uploads a file to WhatsApp's media host, encrypted under a key of its own, and makes its messages due. Uploads run
- * ahead of the send and outside the shard, so that a large file delays only its own chats.
+ * Uploads files of a business to WhatsApp's media host, each encrypted under a key of its own, and makes their messages
+ * due. Uploads run ahead of the send and outside the shard, so that a large file delays only its own chats.
  */
 export function prepareMedia(deps: Deps): Handler<"prepare_media"> {
-  return async ({ payload: { business_id, media_id, kind }, signal }): Promise<RunResult> => {
+  return async (run) => {
+    const { business_id } = run.payload;
     const scope = forBusiness(deps.db, business_id);
-    const wanted = await pendingUpload(scope, { media_id, kind });
-    if (wanted === undefined) return { counts: { uploaded: 0 } };
-    const result = await prepare(deps, scope, wanted, signal);
-    await finishUpload(scope, wanted, result);
-    if (result.status === "pending") {
-      const inMs = Math.max(0, result.next_attempt_at.getTime() - sharedNow());
-      return { counts: { uploaded: 0 }, again: { inMs, reason: result.error } };
-    }
-    deps.metrics.media(result.status === "ready" ? "uploaded" : "refused");
-    // Best effort: the sweep retries a lost wake-up.
-    await deps.producer.wake("send", { business_id }, { expedite: true }).catch(() => {});
-    return { counts: { uploaded: result.status === "ready" ? 1 : 0, refused: result.status === "failed" ? 1 : 0 } };
+    const counts = { uploaded: 0, refused: 0, postponed: 0 };
+    return takeFileTurn(deps, "prepare_media", run, {
+      counts,
+      atOnce: 2,
+      claim: () => claimUpload(scope),
+      handle: async (wanted) => {
+        const result = await prepare(deps, scope, wanted, run.signal);
+        await finishUpload(scope, wanted, result);
+        counts[countOf[result.status]] += 1;
+        if (result.status === "pending") return undefined;
+        deps.metrics.media(result.status === "ready" ? "uploaded" : "refused");
+        // Best effort: the sweep retries a lost wake-up.
+        await deps.producer.wake("send", { business_id }, { expedite: true }).catch(() => {});
+        return undefined;
+      },
+    });
   };
 }
 
-async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal: AbortSignal): Promise<UploadResult> {
-  const { kind, media, attempts } = wanted;
+const countOf = { ready: "uploaded", failed: "refused", pending: "postponed" } as const;
+
+async function prepare(
+  deps: Deps,
+  scope: BusinessScope,
+  upload: ClaimedUpload,
+  signal: AbortSignal,
+): Promise<UploadResult> {
+  const { kind, media, attempts } = upload;
+  if (media === null) return { status: "failed", error: "The file was deleted." };
   const unfit = unfitFor(kind, media);
   if (unfit !== undefined) return { status: "failed", error: unfit };
   try {
@@ -47,7 +61,7 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
     const object = await deps.media.store.get(media.storage_key);
     if (object === null) return { status: "failed", error: "The content of the file is lost." };
     if (media.described_at === null) await describe(deps.media, scope, media, signal);
-    return { status: "ready", pointer: await uploadObject(deps, scope, wanted, object, signal) };
+    return { status: "ready", pointer: await uploadObject(deps, scope, { ...upload, media }, object, signal) };
   } catch (error) {
     signal.throwIfAborted();
     if (
@@ -59,7 +73,7 @@ async function prepare(deps: Deps, scope: BusinessScope, wanted: Wanted, signal:
     }
     // Retries end when the waiting message expires.
     const waitMs = error instanceof AppError ? (error.retryAfterS ?? 0) * 1_000 : 0;
-    const next_attempt_at = new Date(sharedNow() + Math.max(waitMs, backoff({ attempt: attempts + 1, ...delay })));
+    const next_attempt_at = new Date(sharedNow() + Math.max(waitMs, backoff({ attempt: attempts, ...delay })));
     return { status: "pending", error: messageOf(error), next_attempt_at };
   }
 }

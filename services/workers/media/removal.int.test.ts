@@ -126,9 +126,9 @@ describe("sweep_media", () => {
     };
     await sweepMedia({ ...workers.deps, producer, media })(firstRun({}));
     expect(woken.filter(([, payload]) => JSON.stringify(payload).includes(business))).toEqual([
-      ["fetch_media", { business_id: business, message_id: due }],
-      ["prepare_media", { business_id: business, media_id: one.id, kind: "document" }],
-      ["describe_media", { business_id: business, media_id: one.id }],
+      ["fetch_media", { business_id: business }],
+      ["prepare_media", { business_id: business }],
+      ["describe_media", { business_id: business }],
     ]);
   });
 });

@@ -64,7 +64,10 @@ export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
     await Promise.allSettled([
       deps.publishEvents(emitted),
       wakeMerges(deps, businesses),
-      ...fetches.map(({ business_id, message_id }) => deps.producer.wake("fetch_media", { business_id, message_id })),
+      ...[...new Set(fetches.map(({ business_id }) => business_id))].map((business_id) =>
+        // Expedited: the job may wait for the next attempt at an earlier file.
+        deps.producer.wake("fetch_media", { business_id }, { expedite: true }),
+      ),
       ...outboxes.map(({ business_id, of_broadcasts }) =>
         deps.producer.wake(of_broadcasts ? "send_broadcasts" : "send", { business_id }),
       ),

@@ -1,5 +1,5 @@
 import { sharedDate } from "../../../lib/core/time.ts";
-import { wantUploads } from "../../../lib/db/index.ts";
+import { releaseUploads, wantUploads } from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, UploadState, WantedUpload } from "../../../lib/db/index.ts";
 import { contentOf } from "../../../lib/messages/index.ts";
 import type { MediaContent } from "../../../lib/messages/index.ts";
@@ -53,15 +53,16 @@ export async function attachFiles(scope: BusinessScope, messages: PendingMessage
   return result;
 }
 
-/** Enqueues uploads to WhatsApp's host. Best effort: the sweep retries lost wake-ups. */
+/** Requests uploads to WhatsApp's host. Best effort: the sweep retries what fails here. */
 export async function requestUploads(
   { producer }: Pick<Deps, "producer">,
-  business_id: string,
+  scope: BusinessScope,
   awaited: readonly WantedUpload[],
 ): Promise<void> {
-  await Promise.allSettled(
-    awaited.map(({ media_id, kind }) => producer.wake("prepare_media", { business_id, media_id, kind })),
-  );
+  if (awaited.length === 0) return;
+  await releaseUploads(scope, awaited)
+    .then(() => producer.wake("prepare_media", { business_id: scope.businessId }, { expedite: true }))
+    .catch(() => {});
 }
 
 function fileIn(message: PendingMessage): [string, MediaContent][] {

@@ -109,7 +109,7 @@ export async function drainOutbox(
       const renamed = handedOver.filter((outcome) => outcome.status === "renamed");
       await write((inside) => record(inside, outcomes, messages));
       if (renamed.length > 0) await readdress(deps, scope, renamed, outbox);
-      await requestUploads(deps, business.id, files.awaited);
+      await requestUploads(deps, scope, files.awaited);
       count(deps, counts, outcomes);
       await announceLimit(deps, scope, handedOver);
       const held = handedOver.find((outcome) => outcome.status === "held");

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import { forBusiness, getMedia, getMessage } from "../../../lib/db/index.ts";
+import { encrypted, mediaKeys } from "../../../lib/media/index.ts";
+import type { MediaKind } from "../../../lib/media/index.ts";
 import { createMediaQuota } from "../../../lib/quotas/index.ts";
 import { createMediaSigner, storeMedia } from "../../../lib/media-store/index.ts";
 import { storedContent } from "../../../lib/messages/index.ts";
@@ -135,6 +137,19 @@ export function useMediaStage() {
       );
   }
 
+  /** Puts content on the media host; returns its pointer. */
+  async function placed(kind: MediaKind, content: Uint8Array) {
+    const key = randomBytes(32);
+    const kept = new Uint8Array(Buffer.concat(await Array.fromAsync(encrypted(once(content), mediaKeys(key, kind)))));
+    return {
+      direct_path: await simulator.simulation.media!.put(kept),
+      media_key: key.toString("base64"),
+      file_sha256: createHash("sha256").update(content).digest("base64"),
+      file_enc_sha256: createHash("sha256").update(kept).digest("base64"),
+      file_length: content.length,
+    };
+  }
+
   const keep = async (content: Uint8Array) =>
     (await storeMedia(scope(), store, once(content), { maxBytes: 100 * 1024 * 1024 })).media;
 
@@ -175,6 +190,7 @@ export function useMediaStage() {
     scope,
     contentOf,
     write,
+    placed,
     keep,
     shownTo,
     send,

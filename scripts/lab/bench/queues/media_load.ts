@@ -31,9 +31,8 @@ export async function sendPictures(
         return { message_id: id, business_id, kind: content.type, pointer: content.media.pointer! };
       });
       await addFetches(scope, fetches);
-      await Promise.all(
-        fetches.map(({ business_id, message_id }) => producer.wake("fetch_media", { business_id, message_id })),
-      );
+      const businesses = new Set(fetches.map(({ business_id }) => business_id));
+      await Promise.all([...businesses].map((business_id) => producer.wake("fetch_media", { business_id })));
     }
   } finally {
     await closeQueues(queues);

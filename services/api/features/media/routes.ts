@@ -92,7 +92,7 @@ export function mediaRoutes(
         const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size };
         const { media, fresh } = await storeMedia(c.var.business, store, bytes, options);
         if (fresh) reservation.keep();
-        if (media.described_at === null) wakeUps.describeMedia(media.business_id, media.id);
+        if (media.described_at === null) wakeUps.describeMedia(media.business_id);
         return c.json(mediaView(media, links(c.var.business)), fresh ? 201 : 200);
       } finally {
         reservation.release();
