@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { memoryBudgets, memoryMaxOf, redisMaxMemoryMb } from "./budgets.ts";
+import { cpuOf, cpuShares, memoryBudgets, memoryMaxOf, redisMaxMemoryMb } from "./budgets.ts";
 
 describe("memory budgets", () => {
   test("come from every job file", async () => {
@@ -14,5 +14,17 @@ describe("memory budgets", () => {
     const object = 'variable "a" { default = { reserve = 3, max = 9 } }\n memory_max = var.a.max\n';
     expect(memoryMaxOf(object, "a")).toBe(9);
     expect(() => memoryMaxOf("memory = 5", "a")).toThrow("no memory_max");
+  });
+});
+
+describe("CPU shares", () => {
+  test("come from the job files, the attackers' last", async () => {
+    const { attackers, ...others } = await cpuShares(["api", "shard-1", "worker-1-high", "worker-3-low", "consul"]);
+    for (const [name, share] of Object.entries(others)) expect([name, share > 10 * attackers!]).toEqual([name, true]);
+  });
+
+  test("follow the group of a job", () => {
+    const text = 'variable "cpu" { default = { high = 7, low = 3 } }\n cpu = var.cpu[group.key]\n';
+    expect([cpuOf(text, "a", "high"), cpuOf(text, "a", "low")]).toEqual([7, 3]);
   });
 });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { root } from "../../rig/child.ts";
 import { jobFileOf } from "../../../stack/job_file.ts";
 
-/** The job whose memory limit applies to each kind of process of the rig. */
+/** The job whose memory limit and CPU share apply to each kind of process of the rig. */
 const jobs = {
   api: "api",
   calls: "calls",
@@ -26,6 +26,25 @@ export async function memoryBudgets(): Promise<Budgets> {
   return new Map(await Promise.all(entries));
 }
 
+/** Share of a process that no job runs: the Consul agent of the host. */
+const hostShare = 100;
+/** The other tenant works elsewhere: its client never waits for a CPU. */
+const tenantShare = 1_000;
+/** So do the attackers: they get what the platform leaves. The least that the kernel accepts. */
+const attackersShare = 2;
+
+/** CPU share of each process of the rig, from its job file. */
+export async function cpuShares(names: readonly string[]): Promise<Record<string, number>> {
+  const entries = names.map(async (name): Promise<[string, number]> => {
+    const job = (jobs as Record<string, string>)[kindOf(name)];
+    return [name, job === undefined ? hostShare : cpuOf(await readJob(job), job, name.split("-").at(-1))];
+  });
+  return { ...Object.fromEntries(await Promise.all(entries)), tenant: tenantShare, attackers: attackersShare };
+}
+
+/** The share of the job's last task, in the group `group` if it has several. */
+export const cpuOf = (text: string, job: string, group?: string): number => resourceOf(text, job, "cpu", group);
+
 /** Redis' own limit in MB, by the same formula as in its job file. */
 export async function redisMaxMemoryMb(): Promise<number> {
   const text = await readJob("redis");
@@ -35,14 +54,17 @@ export async function redisMaxMemoryMb(): Promise<number> {
 }
 
 /** The limit of the job's last task, its service; earlier tasks prepare data. */
-export function memoryMaxOf(text: string, job: string): number {
-  const value = [...text.matchAll(/^\s*memory_max\s*=\s*(\S+)/gm)].at(-1)?.[1] ?? "";
-  const [, variable, key = "default"] = /^var\.(\w+)(?:\.(\w+))?$/.exec(value) ?? [];
+export const memoryMaxOf = (text: string, job: string): number => resourceOf(text, job, "memory_max");
+
+function resourceOf(text: string, job: string, resource: string, group = ""): number {
+  const value = [...text.matchAll(new RegExp(`^\\s*${resource}\\s*=\\s*(\\S+)`, "gm"))].at(-1)?.[1] ?? "";
+  const [, variable, key = "default"] =
+    /^var\.(\w+)(?:\.(\w+))?$/.exec(value.replace("[group.key]", `.${group}`)) ?? [];
   const number =
     variable === undefined
       ? value
       : (new RegExp(`variable "${variable}" \\{[^}]*?\\b${key}\\s*=\\s*(\\d+)`).exec(text)?.[1] ?? "");
-  if (!/^\d+$/.test(number)) throw new Error(`${job}.nomad.hcl has no memory_max that can be read: ${value}`);
+  if (!/^\d+$/.test(number)) throw new Error(`${job}.nomad.hcl has no ${resource} that can be read: ${value}`);
   return Number(number);
 }
 

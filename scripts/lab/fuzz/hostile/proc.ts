@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /* Figures of /proc about a process and its descendants; an ended process counts 0. */
 
-const attempt = <T>(read: () => T, otherwise: T): T => {
+export const attempt = <T>(read: () => T, otherwise: T): T => {
   try {
     return read();
   } catch {
@@ -17,8 +17,9 @@ export function isAlive(pid: number): boolean {
   return stat !== "" && !/^ [ZX]/.test(stat.slice(stat.lastIndexOf(")") + 1));
 }
 
-/** The process and its descendants. */
-export function treeOf(pid: number): number[] {
+/** The process and its descendants; none if it does not run. */
+export function treeOf(pid: number | undefined): number[] {
+  if (pid === undefined) return [];
   const tasks = attempt(() => readdirSync(`/proc/${pid}/task`), []);
   const children = tasks.flatMap((task) => {
     const text = attempt(() => readFileSync(`/proc/${pid}/task/${task}/children`, "latin1"), "");

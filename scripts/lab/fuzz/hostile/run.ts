@@ -1,16 +1,23 @@
+import { messageOf } from "../../../../lib/core/errors.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import { quantile } from "../../../cli/operator/table.ts";
+import { createCpuShares } from "../../rig/cpu_shares.ts";
 import { Breaches, bounds } from "./breaches.ts";
 import type { Breach } from "./breaches.ts";
-import { memoryBudgets } from "./budgets.ts";
+import { cpuShares, memoryBudgets } from "./budgets.ts";
 import { judge, runKinds } from "./campaign.ts";
 import type { Report } from "./campaign.ts";
+import { sampleCpu } from "./cpu.ts";
+import type { CpuSamples, ProcessGroup } from "./cpu.ts";
 import { prepareBombs } from "./files.ts";
 import type { PlannedKind } from "./kinds.ts";
+import { treeOf } from "./proc.ts";
 import { fillRedis } from "./redis_full.ts";
 import type { FullRedis } from "./redis_full.ts";
 import { setStage } from "./stage.ts";
 import type { Stage } from "./stage.ts";
+import { tailReport } from "./tail.ts";
+import type { TimedMessage } from "./tail.ts";
 import { startTenant } from "./tenant.ts";
 import type { TenantProcess } from "./tenant.ts";
 import { watchProcesses } from "./watch.ts";
@@ -39,6 +46,8 @@ export type HostileResult = {
   rss_mb_max: Record<string, number>;
   disk_mb_max: number;
   redis_full_recovered: boolean;
+  /** Every process had the CPU share of its job file, and the attackers what that left. */
+  cpu_shares: boolean;
   seed: number;
   broken: (Breach & { times: number })[];
 };
@@ -75,6 +84,15 @@ export async function runHostile({
       folders: stage.folders,
     });
     closers.push(() => watch.stop());
+    const groups = [
+      ...stage.processes.map(({ name, pid }) => ({ name, pids: () => treeOf(pid()) })),
+      { name: "attackers", pids: () => [process.pid] },
+      { name: "tenant", pids: () => [tenant.pid] },
+    ];
+    const shares = await applyShares(groups, say);
+    closers.unshift(() => shares?.remove());
+    const samples = sampleCpu(groups, shares?.assign);
+    closers.push(() => samples.stop());
     const breaches = new Breaches(say);
 
     // Warm-up: the first requests of a process run code that is not compiled yet.
@@ -107,7 +125,7 @@ export async function runHostile({
     }
     if (full?.recoveredAt === null)
       breaches.add({ bound: "redis_full_recovered", kind: "redis-full", what: full.missing });
-    const other = await accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports, breaches });
+    const other = await accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports, breaches, samples, say });
     const broken = breaches.list();
     return {
       attacks: reports.reduce((sum, { attacks }) => sum + attacks, 0),
@@ -120,11 +138,22 @@ export async function runHostile({
       rss_mb_max: watch.rssMbMax,
       disk_mb_max: watch.diskMbMax(),
       redis_full_recovered: full !== undefined && full.recoveredAt !== null,
+      cpu_shares: shares !== undefined,
       seed,
       broken,
     };
   } finally {
     for (const close of closers.toReversed()) await close();
+  }
+}
+
+/** Undefined where control groups are not available: the attackers then take CPU time from the platform. */
+async function applyShares(groups: readonly ProcessGroup[], say: (line: string) => void) {
+  try {
+    return createCpuShares(await cpuShares(groups.map(({ name }) => name)));
+  } catch (error) {
+    say(`no CPU shares, so that attackers and platform compete: ${messageOf(error)}`);
+    return undefined;
   }
 }
 
@@ -136,13 +165,16 @@ type Account = {
   full: FullRedis | undefined;
   reports: readonly Report[];
   breaches: Breaches;
+  samples: CpuSamples;
+  say: (line: string) => void;
 };
 
 /** A second for the edge to notice the recovery, and one for a request in flight. */
 const graceMs = 2_000;
 
 /** Evaluates the other tenant: its call, and each message from its due time to WhatsApp's acknowledgement. */
-async function accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports, breaches }: Account) {
+async function accountOf(account: Account) {
+  const { stage, tenant, quietFrom, attackedFrom, full, reports, breaches, samples, say } = account;
   const over = Date.now();
   const posts = tenant.posts.filter(({ due }) => due >= quietFrom && due <= over - 1_000);
   const sentAt = await acknowledged(
@@ -157,22 +189,24 @@ async function accountOf({ stage, tenant, quietFrom, attackedFrom, full, reports
   };
   const whileFull = (at: number) => full !== undefined && at >= full.from && at <= (full.recoveredAt ?? Infinity);
   const refusable = (at: number) => full !== undefined && at >= full.from && at <= full.freedAt + graceMs;
-  const [quiet, attacked]: [number[], { at: number; ms: number }[]] = [[], []];
+  const [quiet, attacked]: [TimedMessage[], TimedMessage[]] = [[], []];
   for (const { due, status, id, ms } of posts) {
     const sent = id === undefined ? undefined : sentAt.get(id);
     if (status === 503 && refusable(due)) continue;
     if (status !== 202) fail(due, `a message was answered ${status || "not at all"} after ${ms} ms`);
     else if (sent === undefined) fail(due, "a message that was accepted was not sent");
-    else if (due < attackedFrom) quiet.push(sent - due);
-    else if (!whileFull(due)) attacked.push({ at: due, ms: sent - due });
+    else if (due < attackedFrom) quiet.push({ at: due, ms: sent - due, apiMs: ms, kind: "none" });
+    else if (!whileFull(due)) attacked.push({ at: due, ms: sent - due, apiMs: ms, kind: during(due) });
   }
   for (const { at, what } of tenant.callFailures) if (at >= quietFrom) fail(at, what);
 
-  const quietP99 = quantile(quiet, 0.99);
-  const p99 = quantile(
-    attacked.map(({ ms }) => ms),
-    0.99,
-  );
+  for (const messages of [quiet, attacked]) for (const line of tailReport(messages, samples)) say(line);
+  const p99Of = (messages: readonly TimedMessage[]) =>
+    quantile(
+      messages.map(({ ms }) => ms),
+      0.99,
+    );
+  const [quietP99, p99] = [p99Of(quiet), p99Of(attacked)];
   if (p99 > bounds.slowdown * quietP99) {
     for (const { at, ms } of attacked.filter((one) => one.ms >= p99))
       breaches.add({

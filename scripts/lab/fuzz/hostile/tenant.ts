@@ -43,6 +43,7 @@ const postBudgetMs = 15_000;
 const silenceMs = 3_000;
 
 export type TenantProcess = {
+  pid: number;
   posts: Posted[];
   callFailures: CallFailed[];
   /** Resolves when its call is up. */
@@ -67,6 +68,7 @@ export function startTenant(folder: string, given: TenantSettings): TenantProces
     },
   });
   return {
+    pid: child.pid,
     posts,
     callFailures,
     ready: async () => void (await until(() => up, { deadlineMs: 30_000, what: "the tenant's call" })),
