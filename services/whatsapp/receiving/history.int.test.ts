@@ -4,12 +4,13 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:tls";
 import type { TLSSocket } from "node:tls";
-import { deflateSync } from "node:zlib";
+import { deflateSync, inflateSync } from "node:zlib";
 import { encrypted, mediaKeys } from "../../../lib/media/index.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
 import { trustedCertificate } from "../../../lib/testing/certificate.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { History } from "./history.ts";
+import { HistoryShare } from "./history_share.ts";
 
 const mediaKey = randomBytes(32);
 const contact = "4915112345678@s.whatsapp.net";
@@ -56,11 +57,20 @@ const content = deflateSync(
 );
 const file = await fileOf(content);
 
+/** The history behind a field of `bytes` that is not read. */
+function lengthened(bytes: number) {
+  const filler = proto.HistorySync.encode({ conversations: [], pastParticipants: [] })
+    .uint32((127 << 3) | 2)
+    .bytes(Buffer.alloc(bytes));
+  return deflateSync(Buffer.concat([filler.finish(), inflateSync(content)]));
+}
+
 /** A history over in-memory stores. */
-function startHistory(options: { mediaHost?: string; downloadDeadlineMs?: number; proxyUrl?: string }) {
+function startHistory(options: Partial<ConstructorParameters<typeof History>[0]>) {
   const entries = new Map<string, Buffer>();
   const tokens: Record<string, { token: Buffer }> = {};
   const history = new History({
+    businessId: "b",
     store: () => ({
       read: (name: string) => entries.get(name),
       write: (changes: [string, Buffer | null][]) => {
@@ -82,14 +92,33 @@ function startHistory(options: { mediaHost?: string; downloadDeadlineMs?: number
   return { history, tokens, isIdle: () => !entries.has("history") };
 }
 
-const notification = (directPath: string, bytes = file) => ({
+const notification = (directPath: string, bytes = file, inside = content) => ({
   mediaKey,
   directPath,
-  fileSha256: sha256(content),
+  fileSha256: sha256(inside),
   fileEncSha256: sha256(bytes),
 });
 
 describe("a history on the media host", () => {
+  test("leaves turns to the histories of other businesses", async () => {
+    const long = lengthened(2 * 1024 * 1024);
+    const longFile = await fileOf(long);
+    const { host } = await startHost((socket, request) =>
+      socket.end(answerOf(request.startsWith("GET /long ") ? longFile : file)),
+    );
+    // Two seconds for the long one alone.
+    const share = new HistoryShare(1024 * 1024);
+    const shares = { inline: share, downloaded: share };
+    const one = startHistory({ businessId: "one", mediaHost: host, shares });
+    await one.history.take(notification("/long", longFile, long));
+    const other = startHistory({ businessId: "other", mediaHost: host, shares });
+    await other.history.take(notification("/v/history.enc"));
+    await until(other.isIdle, { what: "the short history" });
+    expect(other.tokens[contact]).toMatchObject({ token: Buffer.from("token") });
+    expect(one.tokens).toEqual({});
+    await until(() => contact in one.tokens, { what: "the long history" });
+  });
+
   test("gives the tokens of its contacts", async () => {
     const { host, requests } = await startHost((socket) => socket.end(answerOf(file)));
     const { history, tokens, isIdle } = startHistory({ mediaHost: host });
@@ -97,6 +126,18 @@ describe("a history on the media host", () => {
     await until(isIdle, { what: "the download" });
     expect(requests[0]).toStartWith("GET /v/history.enc ");
     expect(tokens[contact]).toMatchObject({ token: Buffer.from("token"), timestamp: "1800000000" });
+  });
+
+  test("does not count its turns as download time", async () => {
+    const long = lengthened(512 * 1024);
+    const longFile = await fileOf(long);
+    const { host } = await startHost((socket) => socket.end(answerOf(longFile)));
+    const share = new HistoryShare(1024 * 1024);
+    const shares = { inline: share, downloaded: share };
+    const { history, tokens, isIdle } = startHistory({ mediaHost: host, shares, downloadDeadlineMs: 250 });
+    await history.take(notification("/long", longFile, long));
+    await until(isIdle, { what: "the history", deadlineMs: 10_000 });
+    expect(tokens[contact]).toMatchObject({ token: Buffer.from("token") });
   });
 
   test("stores nothing of a forged file", async () => {

@@ -32,6 +32,7 @@ afterEach(() => {
 
 function start(retryDelaysMs: number[]): History {
   const history = new History({
+    businessId: "b",
     store: () => ({
       read: () => stored ?? undefined,
       write: (entries) => {

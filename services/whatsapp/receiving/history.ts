@@ -11,6 +11,8 @@ import type { AuthStore } from "../auth/auth_store.ts";
 import { isJid, lidJid } from "../codec/jid.ts";
 import { HistoryRecords } from "./history_records.ts";
 import type { HistoryChat } from "./history_records.ts";
+import { historyShares } from "./history_share.ts";
+import type { HistoryShares } from "./history_share.ts";
 
 /** A history in the notification itself; WhatsApp sends a few kilobytes. */
 const maxInlineBytes = 1024 * 1024;
@@ -52,6 +54,7 @@ const pendingHistory = z.object({
 type PendingHistory = z.infer<typeof pendingHistory>;
 
 type Options = {
+  businessId: string;
   store: () => Pick<AuthStore, "read" | "write"> | undefined;
   keys: SignalKeyStore;
   logger: Logger;
@@ -63,6 +66,8 @@ type Options = {
   downloadDeadlineMs?: number;
   /** Default: 1 minute, then 10 minutes each. */
   retryDelaysMs?: readonly number[] | undefined;
+  /** Default: those of the process. */
+  shares?: HistoryShares;
 };
 
 /**
@@ -132,8 +137,9 @@ export class History {
 
   async #takeInline(payload: Uint8Array): Promise<void> {
     if (payload.length > maxInlineBytes) throw new RangeError(`it has ${payload.length} bytes`);
-    const signal = AbortSignal.timeout(this.#deadlineMs);
-    await this.#storeAll(await chatsIn([payload], { maxBytes: maxInflatedInlineBytes, signal }));
+    const deadline = new Deadline(this.#deadlineMs);
+    const limits = { maxBytes: maxInflatedInlineBytes, deadline, signal: deadline.signal };
+    await this.#storeAll(await chatsIn([payload], { ...limits, turn: this.#turnsOf("inline") }));
   }
 
   #record(notification: proto.Message.IHistorySyncNotification): void {
@@ -176,14 +182,21 @@ export class History {
     if (!mediaKey?.length || !directPath || !fileSha256?.length || !fileEncSha256?.length)
       throw new TypeError("the notification names no file");
     const { mediaHost = defaultMediaHost, proxyUrl: proxy } = this.#options;
-    const signal = AbortSignal.any([AbortSignal.timeout(this.#deadlineMs), this.#stopped.signal]);
+    const deadline = new Deadline(this.#deadlineMs);
+    const signal = AbortSignal.any([deadline.signal, this.#stopped.signal]);
     const file = decrypted(download(mediaHost, directPath, { signal, proxy }), {
       keys: mediaKeys(mediaKey, "history"),
       fileSha256,
       fileEncSha256,
       maxBytes: maxDownloadedBytes,
     });
-    await this.#storeAll(await chatsIn(file, { maxBytes: maxInflatedBytes, signal }));
+    const limits = { maxBytes: maxInflatedBytes, deadline, signal };
+    await this.#storeAll(await chatsIn(file, { ...limits, turn: this.#turnsOf("downloaded") }));
+  }
+
+  #turnsOf(kind: keyof HistoryShares): Turn {
+    const { businessId, shares = historyShares } = this.#options;
+    return (bytes, read) => shares[kind].turn(businessId, bytes, read);
   }
 
   get #deadlineMs(): number {
@@ -255,13 +268,46 @@ export class History {
 
 type SignalTokens = Record<string, { token: Buffer; timestamp: string; senderTimestamp?: number }>;
 
+/** Runs `read` in a turn of the business, see HistoryShare. */
+type Turn = <T>(bytes: number, read: () => T) => Promise<T>;
+
+/** Aborts its signal after `ms`, without the time for which it was paused. */
+class Deadline {
+  readonly #controller = new AbortController();
+  #leftMs: number;
+  #startedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number) {
+    this.#leftMs = ms;
+    this.resume();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  pause(): void {
+    clearTimeout(this.#timer);
+    this.#leftMs -= performance.now() - this.#startedAt;
+  }
+
+  resume(): void {
+    this.#startedAt = performance.now();
+    this.#timer = setTimeout(() => this.#controller.abort(new Error("the history took too long")), this.#leftMs);
+    this.#timer.unref();
+  }
+}
+
+type ReadOptions = { maxBytes: number; deadline: Deadline; signal: AbortSignal; turn: Turn };
+
 /**
- * Inflates a history and returns its chats with a token, maxTokens at most. The event loop turns between chunks.
- * Rejects when the signal aborts.
+ * Inflates a history in turns with other businesses' and returns its chats with a token, maxTokens at most. Rejects
+ * when the signal aborts.
  */
 async function chatsIn(
   deflated: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  { maxBytes, signal }: { maxBytes: number; signal: AbortSignal },
+  { maxBytes, deadline, signal, turn }: ReadOptions,
 ): Promise<HistoryChat[]> {
   const records = new HistoryRecords();
   const chats: HistoryChat[] = [];
@@ -270,13 +316,18 @@ async function chatsIn(
     for await (const chunk of chunks) {
       inflated += chunk.length;
       if (inflated > maxBytes) throw new RangeError("the history is too long");
-      const found = records.push(chunk).filter(({ tcToken }) => tcToken?.length);
+      deadline.pause();
+      const found = await turn(chunk.length, () => records.push(chunk).filter(({ tcToken }) => tcToken?.length));
+      deadline.resume();
       chats.push(...found.slice(0, maxTokens - chats.length));
-      await nextTurn();
     }
   };
   // Destroys every stream when one fails.
-  await pipeline(deflated, createInflate({ chunkSize: inflateChunkBytes }), consume, { signal });
+  try {
+    await pipeline(deflated, createInflate({ chunkSize: inflateChunkBytes }), consume, { signal });
+  } finally {
+    deadline.pause();
+  }
   return chats;
 }
 

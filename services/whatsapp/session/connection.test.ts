@@ -64,7 +64,7 @@ describe("a connection", () => {
       url: `ws://127.0.0.1:${silent.port}/ws/chat`,
       auth,
       placeholders: new Placeholders(store),
-      history: new History({ store: () => store, keys: auth.keys, logger }),
+      history: new History({ businessId: "b", store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
       statuses: new Statuses(() => store),
       sentMessage: () => undefined,

@@ -100,7 +100,7 @@ export class CurrentConnection {
       version,
       auth,
       placeholders,
-      history: new History({ store: () => login.store, keys: auth.keys, logger, proxyUrl }),
+      history: new History({ businessId, store: () => login.store, keys: auth.keys, logger, proxyUrl }),
       timers: new Timers({ store: () => login.store, keys: auth.keys }),
       statuses: this.#options.statuses,
       attempts,

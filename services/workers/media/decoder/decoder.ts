@@ -1,6 +1,6 @@
 import { extname, join } from "node:path";
 import type { Decoded } from "./decode.ts";
-import { FairSlot } from "./fair_slot.ts";
+import { FairSlot } from "../../../../lib/runtime/fair_slot.ts";
 import { decoderLimits, maxAnswerBytes } from "./limits.ts";
 import type { DecoderLimits } from "./limits.ts";
 
