@@ -79,6 +79,7 @@ export * from "./media/index.ts";
 export * from "./moves/index.ts";
 export { once } from "./idempotency/once.ts";
 export type { Answer, Once } from "./idempotency/once.ts";
+export { lockMessages } from "./messages/lock_messages.ts";
 export { noteRead, unreadUpTo } from "./messages/mark_read.ts";
 export type { UnreadMessage } from "./messages/mark_read.ts";
 export {

@@ -1,5 +1,6 @@
 import { and, eq, gt } from "drizzle-orm";
 import { chatNamed } from "../chats/chat_of.ts";
+import { lockNames } from "../chats/learn_names.ts";
 import { sql } from "../client/literal.ts";
 import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
@@ -55,8 +56,9 @@ export async function uncheckedOptOuts(scope: BusinessScope, limit: number): Pro
   return rows.map(({ chat }) => chat);
 }
 
-/** Records that WhatsApp was asked for the accounts of opt-outs. */
+/** Records that WhatsApp was asked for the accounts of opt-outs. Names that are learned change opt-outs, too. */
 export async function noteChecked(scope: BusinessScope, chats: readonly string[]): Promise<void> {
+  await lockNames(scope);
   await scope.ask(sql`
     update opt_outs set checked_at = now() where business_id = ${scope.businessId} and chat = any (${chats}::text[])`);
 }

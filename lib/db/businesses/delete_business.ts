@@ -1,4 +1,4 @@
-import { and, eq, isNull, notInArray } from "drizzle-orm";
+import { and, eq, inArray, isNull, notInArray } from "drizzle-orm";
 import { broadcasts } from "../broadcasts/schema.ts";
 import { phoneNumbers } from "../calls/schema.ts";
 import { apiKeys } from "../keys/schema.ts";
@@ -41,6 +41,13 @@ export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
         .set({ status: "cancelled", ended_at: now, updated_at: now })
         .where(and(eq(broadcasts.business_id, id), notInArray(broadcasts.status, ["completed", "cancelled"]))),
     );
+    // In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+    const queued = query
+      .select({ id: messages.id })
+      .from(messages)
+      .where(and(eq(messages.business_id, id), eq(messages.status, "queued")))
+      .orderBy(messages.id)
+      .for("update");
     await execute(
       inner,
       query
@@ -53,7 +60,7 @@ export function deleteBusiness(scope: BusinessScope): Promise<boolean> {
           error_code: "business_deleted",
           error_message: "The business was deleted before it could be sent.",
         })
-        .where(and(eq(messages.business_id, id), eq(messages.status, "queued"))),
+        .where(inArray(messages.id, queued)),
     );
     return true;
   });

@@ -15,7 +15,7 @@ declare
   ids uuid[];
 begin
   perform from businesses
-  where id = business and deleted_at < now() - make_interval(days => greatest(days, 0)) for update skip locked;
+  where id = business and deleted_at < now() - make_interval(days => greatest(days, 0)) for no key update skip locked;
   if not found then
     return 0;
   end if;
@@ -23,7 +23,7 @@ begin
   -- Through the indexes that these tables have: by endpoint, by broadcast, by business.
   delete from webhook_deliveries where id in (
     select d.id from webhooks w join webhook_deliveries d on d.webhook_id = w.id
-    where w.business_id = business limit batch);
+    where w.business_id = business limit batch for update of d skip locked);
   get diagnostics count = row_count;
   removed := removed + count;
   delete from broadcast_recipients where ctid = any (array(
@@ -31,7 +31,8 @@ begin
     where b.business_id = business limit batch));
   get diagnostics count = row_count;
   removed := removed + count;
-  ids := array(select id from messages where business_id = business limit batch);
+  -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+  ids := array(select id from messages where business_id = business order by id limit batch for update);
   delete from group_receipts where message_id = any (ids);
   delete from messages where id = any (ids);
   get diagnostics count = row_count;

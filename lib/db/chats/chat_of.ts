@@ -20,12 +20,14 @@ export async function resolveChat(scope: BusinessScope, name: string): Promise<s
   return row.chat;
 }
 
-/** Those of the chats that are another name of an account, each with the account's chat. */
+/** Those of the chats that are another name of an account, each with the account's chat. `lock`: they stay so. */
 export function aliasesAmong(
   scope: BusinessScope,
   chats: readonly string[],
+  { lock = false }: { lock?: boolean } = {},
 ): Promise<Pick<ChatAlias, "alias" | "chat">[]> {
   return scope.ask(sql`
     select alias, chat from chat_aliases
-    where business_id = ${scope.businessId} and alias = any (${chats}::text[]) order by alias`);
+    where business_id = ${scope.businessId} and alias = any (${chats}::text[]) order by alias
+    ${lock ? sql`for update` : sql``}`);
 }

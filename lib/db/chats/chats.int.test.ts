@@ -59,7 +59,7 @@ const merge = async () => {
   const merged = [];
   for (const name of await unmergedAliases(scope, 10)) {
     while ((await rekeyMessages(scope, name, { limit: 2 })) > 0);
-    merged.push(await settleAlias(scope, name.alias));
+    merged.push(await settleAlias(scope, name));
   }
   return merged;
 };

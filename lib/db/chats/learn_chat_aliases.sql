@@ -9,7 +9,22 @@ create or replace function learn_chat_aliases(names jsonb) returns setof uuid
 as $$
 declare
   item record;
+  names_of integer;
 begin
+  -- One transaction at a time for each business, in one order of businesses: names change several rows, in any order.
+  for names_of in
+    select distinct hashtext(b.id::text)
+    from jsonb_array_elements(names) as e(value)
+    join businesses b on b.id = (e.value ->> 'business_id')::uuid and b.deleted_at is null
+    where e.value ->> 'alias' <> e.value ->> 'chat'
+      and not exists (
+        select from chat_aliases known
+        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat')
+    order by 1
+  loop
+    perform pg_advisory_xact_lock(hashtext('prosaas.names'), names_of);
+  end loop;
+
   for item in
     select b.id as business_id, e.value ->> 'alias' as alias, e.value ->> 'chat' as chat
     from jsonb_array_elements(names) with ordinality as e(value, n)

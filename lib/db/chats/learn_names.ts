@@ -1,9 +1,14 @@
 import { toJson } from "../client/json.ts";
 import { sql } from "../client/literal.ts";
-import type { Scope } from "../scope.ts";
+import type { BusinessScope, Scope } from "../scope.ts";
 import type { ChatAlias } from "../schema.ts";
 
 export type ChatName = Pick<ChatAlias, "business_id" | "alias" | "chat">;
+
+/** Serialises writers of a business's names and of what follows them (learn_chat_aliases.sql). */
+export async function lockNames(scope: BusinessScope): Promise<void> {
+  await scope.ask(sql`select pg_advisory_xact_lock(hashtext('prosaas.names'), hashtext(${scope.businessId}))`);
+}
 
 /**
  * Records other names of accounts (learn_chat_aliases.sql); returns the businesses whose chats have to be merged. From

@@ -28,9 +28,9 @@ export function unmergedAliases(scope: BusinessScope, limit: number): Promise<Pi
 }
 
 /**
- * Writes at most `limit` messages of an alias under its chat; returns how many. `queued`: those that wait in the
- * urgent outbox, or in both. Without it, all but a broadcast's queued messages: the broadcast outbox readdresses these,
- * because it alone may fail those that reach the account a second time.
+ * Writes at most `limit` messages of an alias under its chat; returns how many. None, if the alias leads elsewhere by
+ * now. `queued`: those that wait in the urgent outbox, or in both. Without it, all but a broadcast's queued messages:
+ * the broadcast outbox readdresses these, because it alone may fail those that reach the account a second time.
  */
 export async function rekeyMessages(
   scope: BusinessScope,
@@ -42,10 +42,14 @@ export async function rekeyMessages(
       ? sql`(status <> 'queued' or broadcast_id is null)`
       : sql`status = 'queued' ${queued === "urgent" ? sql`and broadcast_id is null` : sql``}`;
   const [row] = await scope.ask<[{ count: number }]>(sql`
-    with locked as (
+    with name as materialized (
+      -- Before the messages, as a transaction does that learns names (lock_messages.ts).
+      select from chat_aliases
+      where business_id = ${scope.businessId} and alias = ${alias} and chat = ${chat} for update
+    ), locked as (
       -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
       select id from messages
-      where business_id = ${scope.businessId} and chat = ${alias} and ${included}
+      where business_id = ${scope.businessId} and chat = ${alias} and ${included} and exists (select from name)
       order by id limit ${limit} for update
     ), rekeyed as (
       update messages m set chat = ${chat}, sender = case when m.sender = ${alias} then ${chat} else m.sender end
@@ -61,14 +65,17 @@ export async function rekeyMessages(
 export type MergedChat = Pick<ChatAlias, "alias" | "chat" | "rekeyed">;
 
 /**
- * Records that no message is left under an alias. Returns the merge when it is complete for the first time and had
- * messages.
+ * Records that no message is left under an alias, unless it leads to another chat by now. Returns the merge when it is
+ * complete for the first time and had messages.
  */
-export async function settleAlias(scope: BusinessScope, alias: string): Promise<MergedChat | undefined> {
+export async function settleAlias(
+  scope: BusinessScope,
+  { alias, chat }: Pick<ChatAlias, "alias" | "chat">,
+): Promise<MergedChat | undefined> {
   const [row] = await scope.ask<(MergedChat & { first: boolean })[]>(sql`
     with before as (
       select alias, merged_at from chat_aliases
-      where business_id = ${scope.businessId} and alias = ${alias} for update
+      where business_id = ${scope.businessId} and alias = ${alias} and chat = ${chat} for update
     )
     update chat_aliases a
     set merged_at = coalesce(a.merged_at, now()),

@@ -106,7 +106,7 @@ describe("inbound messages", () => {
   });
 
   test("are stored in the partition of their month", async () => {
-    const [recent, old] = await storeInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
+    const [old, recent] = await storeInbound(platform, [inbound(), inbound({ at: new Date("2009-05-03T00:00:00Z") })]);
     const now = new Date();
     const month = `messages_${now.getUTCFullYear()}_${String(now.getUTCMonth() + 1).padStart(2, "0")}`;
     const partitionOf = async (id: string) =>

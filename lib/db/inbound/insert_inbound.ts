@@ -22,8 +22,8 @@ export type InboundMessage = {
 export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;
 
 /**
- * Inserts many inbound messages of many businesses in one statement; returns the new ones. Skips messages that the
- * business sent through us and messages of deleted businesses.
+ * Inserts many inbound messages of many businesses in one statement; returns the new ones in order of id. Skips
+ * messages that the business sent through us and messages of deleted businesses.
  */
 export async function insertInbound(
   scope: PlatformScope,
@@ -46,6 +46,8 @@ export async function insertInbound(
         select from messages own
         where own.business_id = r.business_id and own.wa_message_id = r.wa_message_id and own.direction = 'outbound'
       ))
+      -- After a move two shards may report the same messages: one order, so that their writers never deadlock.
+      order by r.id
       on conflict (id) do nothing
       returning id, business_id, direction, chat`,
   );

@@ -73,8 +73,13 @@ export async function requestReplay(
   { id, ...filter }: QuarantineFilter & { id?: string | undefined },
 ): Promise<number> {
   const { count } = await scope.ask(sql`
-    update journal_quarantine set replay_requested_at = coalesce(replay_requested_at, now())
-    where ${matching(filter)} ${id === undefined ? sql`` : sql`and id = ${id}`}`);
+    update journal_quarantine q set replay_requested_at = coalesce(replay_requested_at, now())
+    from (
+      -- In one order, so that two requests never deadlock.
+      select id from journal_quarantine where ${matching(filter)} ${id === undefined ? sql`` : sql`and id = ${id}`}
+      order by id for update
+    ) locked
+    where q.id = locked.id`);
   return count;
 }
 

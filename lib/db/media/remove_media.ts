@@ -29,7 +29,7 @@ export async function condemnMedia(
          or (m.used_at is null and m.created_at < now() - make_interval(days => ${orphanDays}::integer))
          or (m.status = 'writing' and m.created_at < now() - interval '1 day')
          or m.used_at < now() - make_interval(days => ${usedDays}::integer)
-      limit ${limit}
+      limit ${limit} for update of m skip locked
     ) old
     -- A message that uses it concurrently keeps it.
     where media.id = old.id and media.used_at is not distinct from old.used_at

@@ -36,7 +36,7 @@ export async function wantUploads(scope: BusinessScope, wanted: readonly WantedU
     ), asked as (
       insert into media_uploads as u (media_id, kind, business_id, next_attempt_at)
       select media_id, kind, ${scope.businessId}::uuid, now() + make_interval(secs => ${sweptAfterS}::integer)
-        from known where present
+        from known where present order by media_id, kind
       on conflict (media_id, kind) do update
         set status = 'pending', pointer = null, error = null, settled_at = null, attempts = 0,
           next_attempt_at = excluded.next_attempt_at
@@ -114,8 +114,12 @@ export async function finishUpload(
           settled_at = case when ${result.status} <> 'pending' then now() end
       where media_id = ${media_id} and kind = ${kind} and business_id = ${scope.businessId} and status = 'pending'
       returning status
+    ), waiting as (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select id from messages
+      where business_id = ${scope.businessId} and status = 'queued' and wait_reason = 'upload'
+        and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')
+      order by id for update
     )
-    update messages set next_attempt_at = ${dueNow}, wait_reason = null
-    where business_id = ${scope.businessId} and status = 'queued' and wait_reason = 'upload'
-      and content -> 'media' ->> 'id' = ${media_id} and exists (select from ended where status <> 'pending')`);
+    update messages m set next_attempt_at = ${dueNow}, wait_reason = null from waiting where m.id = waiting.id`);
 }

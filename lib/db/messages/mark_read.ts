@@ -38,13 +38,12 @@ export async function unreadUpTo(
 export async function noteRead(scope: BusinessScope, ids: string[]): Promise<void> {
   if (ids.length === 0) return;
   const { id, business_id, direction, status } = messages;
-  await execute(
-    scope,
-    query
-      .update(messages)
-      .set({ status: "read", read_at: now })
-      .where(
-        and(eq(business_id, scope.businessId), eq(direction, "inbound"), eq(status, "delivered"), inArray(id, ids)),
-      ),
-  );
+  // In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+  const locked = query
+    .select({ id })
+    .from(messages)
+    .where(and(eq(business_id, scope.businessId), eq(direction, "inbound"), eq(status, "delivered"), inArray(id, ids)))
+    .orderBy(id)
+    .for("update");
+  await execute(scope, query.update(messages).set({ status: "read", read_at: now }).where(inArray(id, locked)));
 }

@@ -66,15 +66,21 @@ export async function pendingMessages(
             and (earlier.expires_at is null or earlier.expires_at > now()) and not ${passable(sql`earlier`)}
         )`;
   const [row] = await scope.ask<[{ messages: PendingMessage[]; expired: Parameters<typeof changeFromJson>[0][] }]>(sql`
-    with expired as (
+    with ended as (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select m.id from messages m
+      -- This outbox alone: messages of the other one may be in flight under its own lease.
+      where m.business_id = ${scope.businessId} and m.status = 'queued' and ${own.kind}
+        and (m.expires_at <= now() or (m.next_attempt_at <= now() and ${own.optedOut}))
+      order by m.id for update of m
+    ), expired as (
       update messages m
       set status = 'failed', failed_at = now(), next_attempt_at = null, wait_reason = null,
           error_code = case when expires_at <= now() then 'expired' else 'opted_out' end,
           error_message = case when expires_at <= now() then 'It expired before it could be sent.'
             else 'The recipient opted out.' end
-      -- This outbox alone: messages of the other one may be in flight under its own lease.
-      where business_id = ${scope.businessId} and status = 'queued' and ${own.kind}
-        and (expires_at <= now() or (next_attempt_at <= now() and ${own.optedOut}))
+      -- An array, because the planner expects many rows of the list and would scan the table.
+      where id = any (array(select id from ended))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
                 error_code, error_message
     ), own as (

@@ -29,6 +29,10 @@ export function setPacing(scope: BusinessScope, pacing: Business["pacing"]): Pro
  */
 export async function releasePaced(scope: BusinessScope): Promise<void> {
   await scope.ask(sql`
-    update messages set next_attempt_at = ${dueNow}, wait_reason = null
-    where business_id = ${scope.businessId} and ${isPaced}`);
+    update messages m set next_attempt_at = ${dueNow}, wait_reason = null
+    from (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select id from messages where business_id = ${scope.businessId} and ${isPaced} order by id for update
+    ) locked
+    where m.id = locked.id`);
 }

@@ -26,7 +26,10 @@ export type Forgotten = {
   more: boolean;
 };
 
-/** Removes rows beyond their retention, oldest first; call it again while it returns `more`. */
+/**
+ * Removes rows beyond their retention, oldest first; call it again while it returns `more`. Skips locked rows, such as
+ * deliveries that are being replayed: waiting for several in any order could deadlock.
+ */
 export async function forgetOld(
   scope: PlatformScope,
   { deliveryDays, quarantineDays, endedKeyDays, auditReadDays, groupReceiptDays }: Retention,
@@ -36,26 +39,26 @@ export async function forgetOld(
     delete from webhook_deliveries where id in (
       select id from webhook_deliveries
       where id < uuidv7_floor(now() - make_interval(days => ${deliveryDays}::integer)) and status <> 'pending'
-      order by id limit ${batch})`);
+      order by id limit ${batch} for update skip locked)`);
   const quarantined = await remove(sql`
     delete from journal_quarantine where id in (
       select id from journal_quarantine where created_at < now() - make_interval(days => ${quarantineDays}::integer)
-        limit ${batch})`);
+        limit ${batch} for update skip locked)`);
   const keys = await remove(sql`
     delete from api_keys where id in (
       select id from api_keys
       where business_id is not null and least(revoked_at,
         expires_at) < now() - make_interval(days => ${endedKeyDays}::integer)
-      limit ${batch})`);
+      limit ${batch} for update skip locked)`);
   const reads = await remove(sql`
     delete from audit_reads where id in (
       select id from audit_reads where id < uuidv7_floor(now() - make_interval(days => ${auditReadDays}::integer))
-        order by id limit ${batch})`);
+        order by id limit ${batch} for update skip locked)`);
   const groupReceipts = await remove(sql`
     delete from group_receipts where ctid = any (array(
       select ctid from group_receipts
       where message_id < uuidv7_floor(now() - make_interval(days => ${groupReceiptDays}::integer))
-      order by message_id limit ${batch}))`);
+      order by message_id limit ${batch} for update skip locked))`);
   const counts = { deliveries, quarantined, keys, reads, groupReceipts };
   return { ...counts, more: Object.values(counts).includes(batch) };
 }

@@ -16,10 +16,15 @@ export function dueDeliveries(
 ): Promise<DueDelivery[]> {
   const isEarlier = sql`(earlier.place, earlier.id) < (d.place, d.id)`;
   return scope.ask<DueDelivery[]>(sql`
-    with expired as (
+    with ended as (
+      -- In order of id, as every bulk statement on this table locks, so that two of them never deadlock.
+      select id from webhook_deliveries
+      where webhook_id = ${id} and status = 'pending' and expires_at <= now()
+      order by id for update
+    ), expired as (
       update webhook_deliveries set status = 'dead', next_attempt_at = null,
         last_error = coalesce(last_error, 'It expired before it could be tried.')
-      where webhook_id = ${id} and status = 'pending' and expires_at <= now()
+      where id = any (array(select id from ended))
     )
     select d.id, d.event, d.chat, d.payload, d.attempts, d.expires_at
     from webhook_deliveries d

@@ -6,6 +6,7 @@ import {
   forPlatform,
   insertInbound,
   lockInbound,
+  lockMessages,
   assignInboundIds,
   learnNames,
   releaseOnInbound,
@@ -47,10 +48,13 @@ export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
       const { messages, forged } = await resolveReferences(together, fresh);
       if (forged > 0) deps.metrics.forgedChanges(forged);
       const inserted = new Set((await insertInbound(together, messages)).map(({ id }) => id));
-      const completed = await complete(together, completing);
       const stored = messages.filter(({ id }) => inserted.has(id));
-      await changeStates(together, [...stored, ...completed].flatMap(stateChangeOf));
       const news = stored.filter(({ from_me }) => !from_me);
+      const resolved = completing.length > 0 ? (await resolveReferences(together, completing)).messages : [];
+      await lockChanged(together, stored, resolved, news);
+      const completedIds = new Set(await completeInbound(together, resolved));
+      const completed = resolved.filter(({ id }) => completedIds.has(id));
+      await changeStates(together, [...stored, ...completed].flatMap(stateChangeOf));
       const fetches = [...stored, ...completed].flatMap((message) => fetchOf(message.id, message));
       await addFetches(together, fetches);
       const outboxes = await releaseOnInbound(together, news);
@@ -75,12 +79,17 @@ export function inboundWriter(deps: Deps): WriteEntries<"inbound"> {
   };
 }
 
-/** Messages that arrived without content and have it now. */
-async function complete(scope: PlatformScope, completing: IdentifiedMessage[]): Promise<IdentifiedMessage[]> {
-  if (completing.length === 0) return [];
-  const resolved = await resolveReferences(scope, completing);
-  const ids = new Set(await completeInbound(scope, resolved.messages));
-  return resolved.messages.filter(({ id }) => ids.has(id));
+/** Locks the stored messages that this batch changes: completed ones, targets of changes, and released ones. */
+async function lockChanged(
+  scope: PlatformScope,
+  stored: readonly IdentifiedMessage[],
+  completing: readonly IdentifiedMessage[],
+  news: readonly IdentifiedMessage[],
+): Promise<void> {
+  const targets = [...stored, ...completing].flatMap(stateChangeOf).map(({ target_id }) => target_id);
+  // `releaseOnInbound` alone locks in order by itself.
+  if (targets.length + completing.length === 0) return;
+  await lockMessages(scope, { ids: [...targets, ...completing.map(({ id }) => id)], pacedIn: news });
 }
 
 function stateChangeOf({ business_id, content, from_me, sender, at }: IdentifiedMessage): StateChange[] {

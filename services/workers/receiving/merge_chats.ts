@@ -43,7 +43,7 @@ export function mergeChats(deps: Deps): Handler<"merge_chats"> {
         // A statement that waited for a lock may have skipped rows: an alias is settled once nothing is left.
         if (rekeyed > 0) return "more";
         await commitWithEvents(deps.publishEvents, scope, async (inside) => {
-          const merged = await settleAlias(inside, name.alias);
+          const merged = await settleAlias(inside, name);
           return { result: undefined, events: merged ? [chatMerged(business_id, merged)] : [] };
         });
         counts.merged += 1;

@@ -1,5 +1,5 @@
 import { applyGroupReceipts, applyReceipts, forPlatform } from "../../../lib/db/index.ts";
-import type { GroupReceipt, Receipt } from "../../../lib/db/index.ts";
+import type { GroupReceipt, PlatformScope, Receipt, StatusChange } from "../../../lib/db/index.ts";
 import type { Handler } from "../../../lib/queues/index.ts";
 import type { JournalEntry } from "../../../lib/contracts/shard/index.ts";
 import type { Deps } from "../deps.ts";
@@ -13,15 +13,23 @@ export function receipts(deps: Deps): Handler<"receipts"> {
   return (run) => drainJournal(deps, run, "receipts", write);
 }
 
-/** Applies receipts to the messages in Postgres. */
+/**
+ * Applies receipts to the messages in Postgres: those of groups in a transaction of their own, because each transaction
+ * locks messages in order of id. Both are idempotent, so that a failed second one repeats the first.
+ */
 export function receiptsWriter(deps: Deps): WriteEntries<"receipts"> {
   const scope = forPlatform(deps.db);
+  const write = async <E>(entries: E[], apply: (scope: PlatformScope, entries: E[]) => Promise<StatusChange[]>) => {
+    if (entries.length === 0) return;
+    await recordStatusChanges(deps, scope, async (inside) => ({
+      result: undefined,
+      changes: await apply(inside, entries),
+    }));
+  };
   return async (entries) => {
-    await recordStatusChanges(deps, scope, async (inside) => {
-      const { changed } = await applyReceipts(inside, entries.filter((entry) => !isGroups(entry)).map(receipt));
-      const inGroups = await applyGroupReceipts(inside, entries.filter(isGroups).map(groupReceipt));
-      return { result: undefined, changes: [...changed, ...inGroups] };
-    });
+    const direct = entries.filter((entry) => !isGroups(entry)).map(receipt);
+    await write(direct, async (inside, receipts) => (await applyReceipts(inside, receipts)).changed);
+    await write(entries.filter(isGroups).map(groupReceipt), applyGroupReceipts);
   };
 }
 

@@ -1,6 +1,14 @@
 import { backoff } from "../../../lib/core/retry.ts";
 import { sharedNow } from "../../../lib/core/time.ts";
-import { changeStates, forBusiness, getSender, pendingMessages, recordSendResults } from "../../../lib/db/index.ts";
+import {
+  atomically,
+  changeStates,
+  forBusiness,
+  getSender,
+  lockMessages,
+  pendingMessages,
+  recordSendResults,
+} from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, SendOutcome, StateChange, StatusChange } from "../../../lib/db/index.ts";
 import { contentOf, isChange } from "../../../lib/messages/index.ts";
 import type { Run, RunResult } from "../../../lib/queues/index.ts";
@@ -133,9 +141,21 @@ async function record(
   outcomes: SendOutcome[],
   messages: readonly PendingMessage[],
 ): Promise<Written<void>> {
-  const changes = await recordSendResults(scope, outcomes);
-  await changeStates(scope, stateChanges(scope, messages, changes));
-  return { result: undefined, changes };
+  const targets = messages.filter(isChange).flatMap(targetOf);
+  if (targets.length === 0) return { result: undefined, changes: await recordSendResults(scope, outcomes) };
+  // Together: after a crash in between, a sent edit would never show.
+  return atomically(scope, async (together) => {
+    await lockMessages(together, { ids: [...outcomes.map(({ id }) => id), ...targets] });
+    const changes = await recordSendResults(together, outcomes);
+    await changeStates(together, stateChanges(together, messages, changes));
+    return { result: undefined, changes };
+  });
+}
+
+/** The id of the message that this one changes, if we have it. */
+function targetOf(message: PendingMessage): string[] {
+  const content = contentOf(message);
+  return "target" in content && content.target.id !== undefined ? [content.target.id] : [];
 }
 
 /** Returns the changes that sent messages make: an edit, a deletion or a reaction of the business. */

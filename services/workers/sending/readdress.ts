@@ -1,12 +1,9 @@
-import { aliasesAmong, failDuplicates, learnNames, rekeyMessages } from "../../../lib/db/index.ts";
+import { aliasesAmong, failDuplicates, learnNames, lockMessages, rekeyMessages } from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, StatusChange } from "../../../lib/db/index.ts";
 import type { Deps } from "../deps.ts";
 import { recordStatusChanges } from "../events/record_changes.ts";
 import { wakeMerges } from "../receiving/identities.ts";
 import type { Renamed } from "./outcome.ts";
-
-/** Another name of an account, and the chat of the account. */
-type AccountName = Pick<Renamed, "alias" | "chat">;
 
 /** Queued messages of one chat that are readdressed at once. The next claim readdresses the others. */
 const limit = 1_000;
@@ -29,8 +26,9 @@ export async function readdress(
       inside,
       names.map((name) => ({ business_id, ...name })),
     );
-    if (ofBroadcasts) return { result: learned, changes: await rewrite(inside, names) };
-    await rekey(inside, names, "urgent");
+    const aliases = names.map(({ alias }) => alias);
+    if (ofBroadcasts) return { result: learned, changes: await rewrite(inside, aliases) };
+    await rekey(inside, aliases, "urgent");
     return { result: learned, changes: [] };
   });
   await wakeMerges(deps, businesses);
@@ -49,22 +47,26 @@ export async function readdressKnown(
   if (known.length === 0) return false;
   await recordStatusChanges(deps, scope, async (inside) => ({
     result: undefined,
-    changes: await rewrite(inside, known),
+    changes: await rewrite(
+      inside,
+      known.map(({ alias }) => alias),
+    ),
   }));
   return true;
 }
 
 /** The caller holds the lease of the broadcast outbox. */
-async function rewrite(scope: BusinessScope, names: readonly AccountName[]): Promise<StatusChange[]> {
-  await rekey(scope, names, "both");
-  return failDuplicates(
-    scope,
-    names.map(({ chat }) => chat),
-  );
+async function rewrite(scope: BusinessScope, aliases: readonly string[]): Promise<StatusChange[]> {
+  const chats = await rekey(scope, aliases, "both");
+  return failDuplicates(scope, chats);
 }
 
-async function rekey(scope: BusinessScope, names: readonly AccountName[], queued: "urgent" | "both"): Promise<void> {
-  for (const name of names) {
-    if (name.alias !== name.chat) await rekeyMessages(scope, name, { limit, queued });
-  }
+/** Returns the chats of these aliases, under which the messages are now. */
+async function rekey(scope: BusinessScope, aliases: readonly string[], queued: "urgent" | "both"): Promise<string[]> {
+  const names = await aliasesAmong(scope, aliases, { lock: true });
+  const chats = [...new Set(names.map(({ chat }) => chat))];
+  const business_id = scope.businessId;
+  await lockMessages(scope, { queuedIn: [...aliases, ...chats].map((chat) => ({ business_id, chat })) });
+  for (const name of names) await rekeyMessages(scope, name, { limit, queued });
+  return chats;
 }
