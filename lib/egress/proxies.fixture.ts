@@ -1,24 +1,30 @@
 import { connect, createServer } from "node:net";
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 
 /** A proxy on loopback for tests, with the credentials that it requires. */
 export type TestProxy = {
   url: string;
   /** Tunnels opened so far, as host:port. */
   tunnels: string[];
+  /** Bytes that clients sent, so far. */
+  sentBytes(): number;
   stop(): Promise<void>;
 };
 
 const username = "anna";
 const password = "p@ss:word";
 
+type Listen = (onClient: (client: Socket) => void) => Server;
 type Accept = (client: Socket, opened: (target: string) => void) => void;
 
-async function serve(protocol: string, accept: Accept): Promise<TestProxy> {
+async function serve(protocol: string, accept: Accept, listen: Listen = createServer): Promise<TestProxy> {
   const tunnels: string[] = [];
+  let bytes = 0;
   const clients = new Set<Socket>();
-  const server = createServer((client) => {
+  const server = listen((client) => {
     clients.add(client);
+    client.on("data", (chunk: Buffer) => (bytes += chunk.length));
     client.on("close", () => clients.delete(client)).on("error", () => client.destroy());
     accept(client, (target) => tunnels.push(target));
   });
@@ -29,6 +35,7 @@ async function serve(protocol: string, accept: Accept): Promise<TestProxy> {
   return {
     url: `${protocol}://${username}:${encodeURIComponent(password)}@127.0.0.1:${port}`,
     tunnels,
+    sentBytes: () => bytes,
     stop: async () => {
       const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
       server.close(() => done());
@@ -48,19 +55,23 @@ function join(client: Socket, host: string, port: number, onOpen: () => void): v
   client.on("close", () => upstream.destroy());
 }
 
-export const startHttpProxy = () =>
-  serve("http", (client, opened) => {
-    client.once("data", (chunk: Buffer) => {
-      const head = chunk.toString("latin1");
-      const [, host, port] = /^CONNECT ([^:]+):(\d+) /.exec(head) ?? [];
-      const expected = Buffer.from(`${username}:${password}`).toString("base64");
-      if (!head.includes(`Proxy-Authorization: Basic ${expected}\r\n`))
-        return client.end("HTTP/1.1 407 Denied\r\n\r\n");
-      if (host === undefined) return client.end("HTTP/1.1 405 Denied\r\n\r\n");
-      opened(`${host}:${port}`);
-      join(client, host, Number(port), () => client.write("HTTP/1.1 200 OK\r\n\r\n"));
-    });
+const acceptHttp: Accept = (client, opened) => {
+  client.once("data", (chunk: Buffer) => {
+    const head = chunk.toString("latin1");
+    const [, host, port] = /^CONNECT ([^:]+):(\d+) /.exec(head) ?? [];
+    const expected = Buffer.from(`${username}:${password}`).toString("base64");
+    if (!head.includes(`Proxy-Authorization: Basic ${expected}\r\n`)) return client.end("HTTP/1.1 407 Denied\r\n\r\n");
+    if (host === undefined) return client.end("HTTP/1.1 405 Denied\r\n\r\n");
+    opened(`${host}:${port}`);
+    join(client, host, Number(port), () => client.write("HTTP/1.1 200 OK\r\n\r\n"));
   });
+};
+
+export const startHttpProxy = () => serve("http", acceptHttp);
+
+/** Its clients have to trust the certificate: lib/testing/certificate.ts. */
+export const startHttpsProxy = (tls: { cert: string; key: string }) =>
+  serve("https", acceptHttp, (onClient) => createTlsServer(tls, onClient));
 
 /** RFC 1928 with the authentication of RFC 1929. */
 export const startSocksProxy = () =>

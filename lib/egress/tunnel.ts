@@ -1,4 +1,4 @@
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { SocksClient } from "socks";
@@ -30,8 +30,10 @@ export async function openTunnel(proxy: Proxy, target: Target, timeoutMs: number
 function connectThrough(proxy: Proxy, { host, port }: Target, timeoutMs: number): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const isTls = proxy.protocol === "https";
+  // TLS has no server names for IP addresses; the certificate is checked against the address then.
+  const name = isIP(proxy.host) === 0 ? { servername: proxy.host } : {};
   const socket = isTls
-    ? connectTls({ host: proxy.host, port: proxy.port, servername: proxy.host })
+    ? connectTls({ host: proxy.host, port: proxy.port, ...name })
     : connect({ host: proxy.host, port: proxy.port });
   const fail = (error: Error) => {
     socket.destroy();

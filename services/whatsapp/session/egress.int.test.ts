@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { ProxyPool, zProxies } from "../../../lib/egress/index.ts";
-import { startHttpProxy, startSocksProxy } from "../../../lib/egress/proxies.fixture.ts";
+import { startHttpProxy, startHttpsProxy, startSocksProxy } from "../../../lib/egress/proxies.fixture.ts";
 import type { TestProxy } from "../../../lib/egress/proxies.fixture.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
+import { trustedCertificate } from "../../../lib/testing/certificate.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { newPhone, text } from "../testing/shard_under_test.ts";
@@ -28,6 +29,7 @@ async function throughProxy(): Promise<void> {
 
 describe.each([
   ["http", startHttpProxy],
+  ["https", () => startHttpsProxy(trustedCertificate())],
   ["socks5", startSocksProxy],
 ] as const)("a business with an egress proxy (%s)", (_, start) => {
   test("reaches WhatsApp through it only", async () => {
