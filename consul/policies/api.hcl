@@ -19,3 +19,13 @@ key_prefix "prosaas/whatsapp/" {
 key "prosaas/calls/max_concurrent" {
   policy = "write"
 }
+
+# Where Redis is.
+service "redis" {
+  policy = "read"
+}
+
+# Where reads that may lag go.
+service "postgres-replica" {
+  policy = "read"
+}

@@ -2,3 +2,12 @@
 key "prosaas/calls/max_concurrent" {
   policy = "read"
 }
+
+# Where Redis is.
+service "redis" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}

@@ -17,3 +17,12 @@ key "prosaas/whatsapp/pacing" {
 key "prosaas/whatsapp/version" {
   policy = "read"
 }
+
+# Where Redis is.
+service "redis" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}

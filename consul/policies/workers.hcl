@@ -10,3 +10,8 @@ node_prefix "" {
 key_prefix "prosaas/whatsapp/" {
   policy = "read"
 }
+
+# Where Redis is.
+service "redis" {
+  policy = "read"
+}

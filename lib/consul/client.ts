@@ -1,3 +1,4 @@
+import { Agent } from "node:https";
 import Consul from "consul";
 import { AppError, messageOf } from "../core/errors.ts";
 
@@ -22,17 +23,20 @@ export type ConsulOptions = {
   /** `host:port` or `http(s)://host:port`. */
   addr: string;
   token?: string | undefined;
+  /** PEM of the authority of the agent's certificate, if it is none of the system's. */
+  ca?: string | undefined;
   /** Timeout of a non-blocking request. Without it a half-open connection would never fail. */
   timeoutMs?: number;
 };
 
-export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions): ConsulClient {
+export function createConsul({ addr, token, ca, timeoutMs = 10_000 }: ConsulOptions): ConsulClient {
   const base = new URL(addr.includes("://") ? addr : `http://${addr}`);
   const secure = base.protocol === "https:";
   const api = new Consul({
     host: base.hostname,
     port: Number(base.port || (secure ? 443 : 80)),
     secure,
+    ...(ca === undefined ? {} : { agent: new Agent({ ca, keepAlive: true }) }),
     defaults: { timeout: timeoutMs, ...(token === undefined ? {} : { token }) } as object,
   });
   const headers: Record<string, string> = token === undefined ? {} : { "x-consul-token": token };
@@ -52,6 +56,7 @@ export function createConsul({ addr, token, timeoutMs = 10_000 }: ConsulOptions)
         headers,
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
         timeout: false,
+        ...(ca === undefined ? {} : { tls: { ca } }),
       } as RequestInit);
       if (!response.ok && response.status !== 404) {
         const text = await response.text();

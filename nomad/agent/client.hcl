@@ -1,6 +1,5 @@
-# The Nomad client of a one-machine stack; names, folders, ports, host volumes and the chroot's contents
-# are added by scripts/up.
-bind_addr            = "127.0.0.1"
+# Every Nomad client. A node's own file adds its name, folders and addresses, node pool, host volume, the chroot's
+# contents and the token for Consul (nomad/README.md).
 disable_update_check = true
 
 # Nothing without a token: what each role may do is in nomad/policies.
@@ -12,18 +11,15 @@ log_level            = "INFO"
 log_rotate_bytes     = 10485760 # 10 MB
 log_rotate_max_files = 6
 
-advertise {
-  http = "127.0.0.1"
-  rpc  = "127.0.0.1"
-  serf = "127.0.0.1"
+consul {
+  client_service_name = "nomad-client"
 }
 
 client {
   enabled = true
 
-  # Tasks listen on loopback only: this is a development cluster. The jobs ask for "loopback" by name, because the
-  # default network has ::1 too, and Nomad moves a port there when it is still taken on 127.0.0.1.
-  network_interface = "lo"
+  # Where the pooler listens. On one machine all tasks do, by name: the default network of its interface has ::1 too,
+  # and Nomad moves a port there when it is still taken on 127.0.0.1.
   host_network "loopback" {
     interface = "lo"
     cidr      = "127.0.0.1/32"

@@ -1,7 +1,7 @@
-# The Nomad server of a one-machine stack; names, folders and ports are added by scripts/up.
+# The Nomad servers: three in production. A node's own file adds its name, folders and addresses, bootstrap_expect, the
+# gossip key and the token for Consul (nomad/README.md).
 # Server and client are two processes: combined in one, a restart can lose a race between the keyring and
 # the node's registration, and placement then stalls for 15 s and more.
-bind_addr            = "127.0.0.1"
 disable_update_check = true
 
 # Nothing without a token: what each role may do is in nomad/policies.
@@ -13,15 +13,8 @@ log_level            = "INFO"
 log_rotate_bytes     = 10485760 # 10 MB
 log_rotate_max_files = 6
 
-advertise {
-  http = "127.0.0.1"
-  rpc  = "127.0.0.1"
-  serf = "127.0.0.1"
-}
-
 server {
-  enabled          = true
-  bootstrap_expect = 1
+  enabled = true
 
   # A stopped job is forgotten after a year, not after four hours: what it was scaled to must survive
   # a `down` over the holidays.
@@ -33,6 +26,21 @@ server {
   # Read once, when the cluster is born.
   default_scheduler_config {
     memory_oversubscription_enabled = true
+    scheduler_algorithm             = "spread" # the emptiest node, not the fullest: a lost node costs less
+  }
+}
+
+consul {
+  server_service_name = "nomad"
+
+  # Services and tasks log in to Consul with identities that Nomad signs (scripts/stack/access/consul.ts).
+  service_identity {
+    aud = ["consul.io"]
+    ttl = "1h"
+  }
+  task_identity {
+    aud = ["consul.io"]
+    ttl = "1h"
   }
 }
 

@@ -1,20 +1,28 @@
-# The pooler between the services and Postgres, in transaction mode: no prepared statements, no session state.
-# Stateless; more than one needs a port each. A template reads app_password in nomad/jobs/pgbouncer.
+# The pooler between the services and Postgres, in transaction mode: no prepared statements, no session state. One on
+# each node that runs services, on loopback: losing a node loses no other's. A template reads app_password in
+# nomad/jobs/pgbouncer.
 
-variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
+variable "platform_pool" { default = "default" } # the nodes of the services
 variable "pgbouncer_port" { default = 6432 }
-variable "postgres_address" { default = "127.0.0.1:5432" } # of the primary
-variable "postgres_tls" { default = "disable" }            # server_tls_sslmode: verify-full for a managed server
-variable "pool_size" { default = 40 }                      # server connections: below max_connections of Postgres
-variable "max_clients" { default = 1000 }                  # client connections of all services (`task connections`)
+variable "postgres_tls" { default = "disable" } # server_tls_sslmode: verify-full for a managed server
+variable "max_clients" { default = 1000 }       # client connections of a node (`task connections`)
+
+# Server connections, of which each node has an equal share: below max_connections of Postgres.
+variable "pool_size" { default = 40 }
+
+# Of the primary. NAME.service.consul follows a service in Consul.
+variable "postgres_address" { default = "postgres.service.consul:5432" }
 
 job "pgbouncer" {
+  type      = "system"
+  node_pool = var.platform_pool
+  priority  = 85 # a node's services wait for it
+
   group "pgbouncer" {
-    count = 1 # DATABASE_URL_POOLER names one address
     network {
       port "db" {
         static       = var.pgbouncer_port
-        host_network = var.host_network
+        host_network = "loopback" # DATABASE_URL_POOLER names 127.0.0.1
       }
     }
     volume "usr" {
@@ -36,11 +44,8 @@ job "pgbouncer" {
       delay    = "250ms" # clients retry for seconds
       mode     = "delay"
     }
-    reschedule {
-      delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
-      delay_function = "constant"
-      unlimited      = true
-    }
+    # A node that is cut off keeps it, as its services do.
+    disconnect { lost_after = "6h" }
 
     service {
       name = "pgbouncer"
@@ -60,6 +65,7 @@ job "pgbouncer" {
       user         = "nobody"
       kill_signal  = "SIGINT" # transactions in flight are finished
       kill_timeout = "15s"    # above the time limit of a request
+      consul {}               # a token under consul/policies/pgbouncer.hcl, in CONSUL_HTTP_TOKEN
 
       config {
         command  = "/usr/sbin/pgbouncer"
@@ -81,6 +87,7 @@ job "pgbouncer" {
         destination   = "local/pgbouncer.ini"
         change_mode   = "signal"
         change_signal = "SIGHUP"
+        splay         = "0s" # the default of 5 s would keep a moved server's address that long
         data          = file("nomad/tasks/pgbouncer.ini.ctmpl")
       }
       template {

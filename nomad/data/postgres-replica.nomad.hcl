@@ -2,14 +2,20 @@
 # from then on the replica follows it by a slot of its own. Losing it loses nothing: reads go to the primary.
 # A template reads replication_password in nomad/jobs/postgres-replica.
 
+variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
 variable "postgres_replica_port" { default = 5433 }
-variable "postgres_address" { default = "127.0.0.1:5432" }    # of the primary
 variable "max_connections" { default = 100 }                  # as the primary's: a replica with fewer does not start
 variable "memory" { default = { reserve = 256, max = 1024 } } # MB: Postgres recommends a quarter for shared_buffers
 
+# Of the primary, as in pgbouncer.nomad.hcl.
+variable "postgres_address" { default = "postgres.service.consul:5432" }
+
 job "postgres-replica" {
+  node_pool = var.data_pool
+  priority  = 50 # reads go to the primary without it
+
   group "replica" {
     count = 1 # one volume and one slot; another replica is another job
     network {
@@ -37,7 +43,14 @@ job "postgres-replica" {
       progress_deadline = "15m" # one copy and some
     }
 
-    # Its data is on this node: it restarts here without end, at most 20 times a minute.
+    # A node that is cut off keeps its copy, which catches up when the node is back.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = false
+      lost_after = "6h" # longer than any repair
+    }
+
+    # Its copy is on this node: it restarts here without end, at most 20 times a minute.
     restart {
       attempts = 20
       interval = "1m"
@@ -67,6 +80,7 @@ job "postgres-replica" {
       driver = "exec"
       user   = "nobody"
       lifecycle { hook = "prestart" }
+      consul {} # a token under consul/policies/postgres-replica.hcl, in CONSUL_HTTP_TOKEN
 
       config {
         command  = "/bin/sh"
@@ -86,6 +100,12 @@ job "postgres-replica" {
         PGHOST = split(":", var.postgres_address)[0]
         PGPORT = split(":", var.postgres_address)[1]
         PGUSER = "prosaas_replication"
+        HOSTS  = "postgres"
+      }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination     = "local/copy.sh"
@@ -115,6 +135,7 @@ job "postgres-replica" {
       user         = "nobody"
       kill_signal  = "SIGINT" # fast shutdown
       kill_timeout = "30s"    # as the primary's
+      consul {}               # as above
 
       # flock (-F: no fork, -n: no waiting) holds the volume while the server lives: a second server on the same files
       # would destroy them, and namespaces hide one from the other.
@@ -133,9 +154,16 @@ job "postgres-replica" {
       }
       env {
         ROLE              = "replica"
+        HOSTS             = "postgres"
         PGDATA            = "/data/main"
         MAX_CONNECTIONS   = var.max_connections
         SHARED_BUFFERS_MB = floor(var.memory.max / 4) # a quarter of the memory it may use, as Postgres advises
+      }
+
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
 
       # Where its primary is and how to log in there is in /data/main/postgresql.auto.conf, which the copy wrote.

@@ -2,6 +2,7 @@
 # database "prosaas" and its roles: prosaas owns it, services log in as prosaas_app, a replica as prosaas_replication.
 # A template reads superuser_password, owner_password, app_password and replication_password in nomad/jobs/postgres.
 
+variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
 variable "postgres_port" { default = 5432 }
@@ -9,6 +10,9 @@ variable "max_connections" { default = 100 }                  # of pgbouncer (40
 variable "memory" { default = { reserve = 512, max = 2048 } } # MB: Postgres recommends a quarter for shared_buffers
 
 job "postgres" {
+  node_pool = var.data_pool
+  priority  = 90 # everything waits for it
+
   group "postgres" {
     count = 1 # the primary
     network {
@@ -33,6 +37,13 @@ job "postgres" {
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
+    }
+
+    # A node that is cut off keeps its primary: no other node has the data.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = false
+      lost_after = "6h" # longer than any repair
     }
 
     # Its data is on this node: it restarts here without end, at most 20 times a minute.

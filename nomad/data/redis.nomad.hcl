@@ -3,13 +3,19 @@
 # Redis's user "default", for services of a version without users of their own) in nomad/jobs/redis.
 # A managed Redis needs the same users: `nomad job run -output` shows their rules in the template users.acl.
 
+variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "redis_port" { default = 6379 }
 variable "memory" { default = { reserve = 128, max = 768 } } # MB: maxmemory is two thirds of it
 
+# True keeps its data on the volume redis-data, which outlives the job and ties it to one node. False keeps it on the
+# disk of the node where it runs: it goes along in a drain, and is lost with the node.
+variable "redis_volume" { default = false }
+
 # Users by role (ACLs of Redis 7): a password allows what its service does, and no more. Scripts run
 # with the rights of the user who calls them.
 locals {
+  folder = var.redis_volume ? "/data" : "/alloc/data"
   # The queues of lib/queues/definitions.ts, under BullMQ's prefix.
   queue_names = split(" ", "high default receipts receipts_sync low maintenance broadcasts media recordings")
   queues      = join(" ", [for name in local.queue_names : "~prosaas:${name}:*"])
@@ -54,8 +60,11 @@ locals {
 }
 
 job "redis" {
+  node_pool = var.data_pool
+  priority  = 90 # everything waits for it
+
   group "redis" {
-    count = 1 # REDIS_URL names one address
+    count = 1 # REDIS_URL names one server
     network {
       port "db" {
         static       = var.redis_port
@@ -67,17 +76,34 @@ job "redis" {
       source    = "usr"
       read_only = true
     }
-    volume "data" {
-      type            = "host"
-      source          = "redis-data"
-      access_mode     = "single-node-single-writer"
-      attachment_mode = "file-system"
+    dynamic "volume" {
+      for_each = var.redis_volume ? ["data"] : []
+      labels   = [volume.value]
+      content {
+        type            = "host"
+        source          = "redis-data"
+        access_mode     = "single-node-single-writer"
+        attachment_mode = "file-system"
+      }
+    }
+    ephemeral_disk {
+      sticky  = true
+      migrate = true
+      size    = 2 * var.memory.max # MB: the log while it is rewritten
     }
 
     # One process owns the data and the port: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
+    }
+
+    # A node that is cut off keeps it for the longest cut that restarts nothing. Then it starts empty on another node:
+    # Postgres has everything, and sweeps enqueue what waits.
+    disconnect {
+      lost_after = "5m"
+      replace    = false
+      reconcile  = "keep_original"
     }
 
     # Its data is on this node: it restarts here without end, at most 20 times a minute.
@@ -116,20 +142,26 @@ job "redis" {
       # would destroy them, and namespaces hide one from the other.
       config {
         command  = "/usr/bin/flock"
-        args     = ["-F", "-n", "/data/lock", "/usr/bin/redis-server", "/local/redis.conf"]
+        args     = ["-F", "-n", "${local.folder}/lock", "/usr/bin/redis-server", "/local/redis.conf"]
         cap_drop = ["all"]
       }
       volume_mount {
         volume      = "usr"
         destination = "/usr"
       }
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
+      dynamic "volume_mount" {
+        for_each = var.redis_volume ? ["data"] : []
+        content {
+          volume      = volume_mount.value
+          destination = local.folder
+        }
       }
 
       # Two thirds of the task's limit: rewriting the log needs the rest, and above the limit the kernel kills.
-      env { MAXMEMORY_MB = floor(var.memory.max * 2 / 3) }
+      env {
+        MAXMEMORY_MB = floor(var.memory.max * 2 / 3)
+        FOLDER       = local.folder
+      }
       template {
         destination = "local/redis.conf"
         data        = file("nomad/tasks/redis.conf.ctmpl")

@@ -2,10 +2,13 @@
 # Settings: services/calls/agent/config.ts.
 
 variable "call_agent_release" { type = string } # an address with checksum, as `task release` prints it
+variable "data_pool" { default = "default" }    # the nodes that it may run on
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "call_agent_port" { default = 17080 }  # of CALL_AGENT_URL
 
 job "call-agent" {
+  node_pool = var.data_pool
+
   group "call-agent" {
     count = 1 # CALL_AGENT_URL names one address
     network {
@@ -25,6 +28,13 @@ job "call-agent" {
     update {
       min_healthy_time = "5s" # it has no traffic that could kill it
       healthy_deadline = "2m" # a start takes seconds
+    }
+
+    # A node that is cut off keeps it: CALL_AGENT_URL names that node.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = false
+      lost_after = "1h" # longer than any repair
     }
 
     # Clients know one address: it restarts here without end, at most 20 times a minute.

@@ -3,12 +3,15 @@
 # Settings: services/simulator/config.ts. Its templates read media_certificate, media_key and tls_authority.
 
 variable "simulator_release" { type = string }                # an address with checksum, as `task release` prints it
+variable "data_pool" { default = "default" }                  # the nodes that may hold it
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
 variable "simulator_port" { default = 17070 }                 # of the control API and the WebSocket
 variable "simulator_media_port" { default = 17071 }           # of the media host, always https
 variable "memory" { default = { reserve = 256, max = 1024 } } # MB: 100 when idle
 
 job "simulator" {
+  node_pool = var.data_pool
+
   group "simulator" {
     count = 1 # the phones live in one process
     network {
@@ -38,6 +41,13 @@ job "simulator" {
     update {
       min_healthy_time = "5s" # it has no traffic that could kill it
       healthy_deadline = "2m" # a start takes seconds
+    }
+
+    # A node that is cut off keeps its phones: no other node has them.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = false
+      lost_after = "6h" # longer than any repair
     }
 
     # Its data is on this node: it restarts here without end, at most 20 times a minute.

@@ -3,6 +3,7 @@
 # Templates read tls_certificate and tls_key in nomad/jobs/nginx.
 
 variable "console_release" { type = string }            # an address with checksum, as `task release` prints it
+variable "edge_pool" { default = "default" }            # the nodes that it may run on
 variable "host_network" { default = "default" }         # of the client; its address is what tasks listen on
 variable "count" { default = 1 }                        # each needs a node of its own: the ports are fixed
 variable "http_port" { default = 80 }                   # redirects to https
@@ -13,6 +14,9 @@ variable "edge_requests_per_second" { default = 10000 } # of one address: three 
 variable "edge_concurrent_requests" { default = 1024 }  # of one address: an eighth of what the edge holds
 
 job "nginx" {
+  node_pool = var.edge_pool
+  priority  = 85 # the only way in
+
   group "nginx" {
     count = var.count
     network {
@@ -35,6 +39,13 @@ job "nginx" {
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
+    }
+
+    # A node that is cut off serves on; another edge starts where there is room, until the node is back.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = true
+      lost_after = "1h" # longer than a cable takes to repair
     }
 
     # Its ports are on this node: it restarts here without end, at most 20 times a minute.
@@ -82,6 +93,7 @@ job "nginx" {
         command  = "/bin/sh"
         args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]
         cap_drop = ["all"]
+        cap_add  = ["net_bind_service"] # ports below 1024
       }
       volume_mount {
         volume      = "usr"

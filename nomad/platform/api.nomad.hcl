@@ -2,12 +2,19 @@
 # Settings: services/api/config.ts.
 
 variable "api_release" { type = string }                     # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" }             # the nodes that it may run on
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "media_volume" { default = false }                  # whether STORAGE_URL is file:///media
 variable "count" { default = 2 }                             # the least that survives the loss of one
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 90 when idle
 
 job "api" {
+  node_pool = var.platform_pool
+  priority  = 70 # above the workers: people wait for it
+
+  # On as many nodes as there are, before two share one.
+  spread { attribute = "${node.unique.id}" }
+
   group "api" {
     count = var.count
     network {
@@ -39,6 +46,13 @@ job "api" {
       auto_revert      = true
       min_healthy_time = "10s" # shorter, and a process that dies at its first real request counts as healthy
       healthy_deadline = "2m"  # a start takes seconds
+    }
+
+    # While a node is cut off, others run its replicas; the originals go on when it is back.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = true
+      lost_after = "1h" # longer than any cut but a lost node
     }
 
     # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
@@ -110,9 +124,15 @@ job "api" {
         }
       }
       env {
+        HOSTS    = "redis postgres-replica"
         HOST     = "${NOMAD_IP_http}"
         PORT     = "${NOMAD_PORT_http}"
         OPS_PORT = "${NOMAD_PORT_ops}"
+      }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination = "secrets/env"

@@ -2,11 +2,18 @@
 # Settings: services/calls/config.ts.
 
 variable "calls_release" { type = string }                   # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" }             # the nodes that it may run on
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "count" { default = 2 }                             # the least that survives the loss of one
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 75 when idle
 
 job "calls" {
+  node_pool = var.platform_pool
+  priority  = 75 # a call in progress cannot wait
+
+  # On as many nodes as there are, before two share one.
+  spread { attribute = "${node.unique.id}" }
+
   group "calls" {
     count = var.count
     network {
@@ -27,6 +34,13 @@ job "calls" {
       min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
       healthy_deadline  = "2m"  # a start takes seconds
       progress_deadline = "15m" # old allocations drain their calls for up to 10 minutes
+    }
+
+    # While a node is cut off, new calls go elsewhere; the calls on it go on, and it is kept when it is back.
+    disconnect {
+      reconcile  = "keep_original"
+      replace    = true
+      lost_after = "1h" # longer than any call
     }
 
     # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
@@ -91,10 +105,16 @@ job "calls" {
         destination = "/usr"
       }
       env {
+        HOSTS         = "redis"
         HOST          = "${NOMAD_IP_http}"
         PORT          = "${NOMAD_PORT_http}"
         OPS_PORT      = "${NOMAD_PORT_ops}"
         STOP_GRACE_MS = 570000 # an allocation that stops carries its calls on for this long
+      }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination = "secrets/env"

@@ -2,10 +2,12 @@
 # unchanged batch job does not run again: nomad job dispatch [-meta drop=NAME,…] indexer
 # Settings: services/indexer/config.ts.
 
-variable "indexer_release" { type = string } # an address with checksum, as `task release` prints it
+variable "indexer_release" { type = string }     # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" } # the nodes that it may run on
 
 job "indexer" {
-  type = "batch"
+  type      = "batch"
+  node_pool = var.platform_pool
 
   parameterized {
     meta_optional = ["drop"] # names of retired indexes to drop, separated by commas
@@ -36,6 +38,7 @@ job "indexer" {
       user         = "nobody"
       kill_signal  = "SIGTERM"
       kill_timeout = "20s" # the statement in flight is rolled back
+      consul {}            # a token under consul/policies/indexer.hcl, in CONSUL_HTTP_TOKEN
       artifact {
         source      = var.indexer_release
         destination = "app"
@@ -49,6 +52,12 @@ job "indexer" {
       volume_mount {
         volume      = "usr"
         destination = "/usr"
+      }
+      env { HOSTS = "postgres" }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination = "secrets/env"

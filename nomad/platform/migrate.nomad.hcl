@@ -2,10 +2,12 @@
 # unchanged batch job does not run again: nomad job dispatch migrate
 # Settings: services/migrate/config.ts.
 
-variable "migrate_release" { type = string } # an address with checksum, as `task release` prints it
+variable "migrate_release" { type = string }     # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" } # the nodes that it may run on
 
 job "migrate" {
-  type = "batch"
+  type      = "batch"
+  node_pool = var.platform_pool
 
   parameterized {}
 
@@ -34,6 +36,7 @@ job "migrate" {
       user         = "nobody"
       kill_signal  = "SIGTERM"
       kill_timeout = "20s" # the statement in flight is rolled back
+      consul {}            # a token under consul/policies/migrate.hcl, in CONSUL_HTTP_TOKEN
       artifact {
         source      = var.migrate_release
         destination = "app"
@@ -47,6 +50,12 @@ job "migrate" {
       volume_mount {
         volume      = "usr"
         destination = "/usr"
+      }
+      env { HOSTS = "postgres" }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination = "secrets/env"

@@ -7,6 +7,7 @@
 # other, and its Nomad token cannot read the variable. The node's agent and root user can read those of every shard.
 
 variable "whatsapp_release" { type = string }                 # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" }              # the nodes that it may run on
 variable "host_network" { default = "default" }               # of the client; its address is what tasks listen on
 variable "memory" { default = { reserve = 384, max = 1536 } } # MB: 110 when idle, 1,035 with 1,000 sessions
 
@@ -15,6 +16,9 @@ variable "memory" { default = { reserve = 384, max = 1536 } } # MB: 110 when idl
 variable "count" { default = 2 }
 
 job "wa-shards" {
+  node_pool = var.platform_pool
+  priority  = 80 # a shard has no replica
+
   group "shard" {
     count = var.count
     meta { release = var.whatsapp_release } # NOMAD_META_RELEASE: the version in /v1/admin/shards
@@ -134,10 +138,16 @@ job "wa-shards" {
         destination = "/auth"
       }
       env {
+        HOSTS       = "redis"
         HOST        = "${NOMAD_IP_http}"
         PORT        = "${NOMAD_PORT_http}"
         OPS_PORT    = "${NOMAD_PORT_ops}"
         SHARD_INDEX = "${NOMAD_ALLOC_INDEX}"
+      }
+      template {
+        destination = "etc/hosts"
+        data        = file("nomad/tasks/hosts.ctmpl")
+        change_mode = "noop" # read at each connection
       }
       template {
         destination = "secrets/env"

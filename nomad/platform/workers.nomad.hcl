@@ -3,9 +3,10 @@
 # starts the new ones first).
 # Settings: services/workers/config.ts. A template reads media_ca.
 
-variable "workers_release" { type = string }    # an address with checksum, as `task release` prints it
-variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
-variable "media_volume" { default = false }     # whether STORAGE_URL is file:///media
+variable "workers_release" { type = string }     # an address with checksum, as `task release` prints it
+variable "platform_pool" { default = "default" } # the nodes that it may run on
+variable "host_network" { default = "default" }  # of the client; its address is what tasks listen on
+variable "media_volume" { default = false }      # whether STORAGE_URL is file:///media
 
 variable "profile" { default = "groups" } # a group for each urgency; or single: one group that serves every queue
 
@@ -29,6 +30,12 @@ locals {
 }
 
 job "workers" {
+  node_pool = var.platform_pool
+  priority  = 60 # their queues can wait
+
+  # On as many nodes as there are, before two share one.
+  spread { attribute = "${node.unique.id}" }
+
   dynamic "group" {
     for_each = local.groups[var.profile]
     labels   = [group.key]
@@ -88,6 +95,13 @@ job "workers" {
         auto_revert       = true
         min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
         healthy_deadline  = "2m"  # a start takes seconds
+      }
+
+      # While a node is cut off, others take its jobs; leases keep the two apart.
+      disconnect {
+        reconcile  = "keep_original"
+        replace    = true
+        lost_after = "1h" # longer than any job
       }
 
       # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
@@ -158,9 +172,15 @@ job "workers" {
           }
         }
         env {
+          HOSTS        = "redis"
           HOST         = "${NOMAD_IP_ops}"
           OPS_PORT     = "${NOMAD_PORT_ops}"
           WORKER_GROUP = group.key
+        }
+        template {
+          destination = "etc/hosts"
+          data        = file("nomad/tasks/hosts.ctmpl")
+          change_mode = "noop" # read at each connection
         }
         template {
           destination = "secrets/env"

@@ -15,7 +15,8 @@ agents_ensure() {
   access_ensure
   agents_write_configuration
   agents_write_releases
-  agent_ensure consul consul agent -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
+  agent_ensure consul consul agent -config-file="$ROOT/consul/agent/agent.hcl" \
+    -config-file="$ROOT/consul/agent/server.hcl" -config-file="$STATE_DIR/consul.hcl"
   agent_await consul "${PORT[consul_http]}" /v1/status/leader
   access_export
   # Nomad's agents come with tokens that Consul has to know.
@@ -160,9 +161,11 @@ agents_write_configuration() {
 
   state_write consul.hcl <<HCL
 # Written by scripts/up for stack $STACK.
-node_name       = "prosaas-$STACK"
-data_dir        = "$STATE_DIR/consul"
-log_file        = "$STATE_DIR/logs/consul.log"
+node_name        = "prosaas-$STACK"
+data_dir         = "$STATE_DIR/consul"
+log_file         = "$STATE_DIR/logs/consul.log"
+bind_addr        = "127.0.0.1"
+bootstrap_expect = 1
 ports {
   http     = ${PORT[consul_http]}
   dns      = ${PORT[consul_dns]}
@@ -179,48 +182,52 @@ HCL
 
   state_write nomad-server.hcl <<HCL
 # Written by scripts/up for stack $STACK.
-name     = "prosaas-$STACK"
-data_dir = "$STATE_DIR/nomad/server"
-log_file = "$STATE_DIR/logs/nomad-server.log"
+name      = "prosaas-$STACK"
+data_dir  = "$STATE_DIR/nomad/server"
+log_file  = "$STATE_DIR/logs/nomad-server.log"
+bind_addr = "127.0.0.1"
+advertise {
+  http = "127.0.0.1"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
+}
 ports {
   http = ${PORT[nomad_http]}
   rpc  = ${PORT[nomad_rpc]}
   serf = ${PORT[nomad_serf]}
 }
+server {
+  bootstrap_expect = 1
+}
 consul {
-  address             = "127.0.0.1:${PORT[consul_http]}"
-  token               = "$(access_token consul-nomad-server)"
-  server_service_name = "nomad"
-
-  # Services and tasks log in to Consul with identities that Nomad signs (scripts/stack/access/consul.ts).
-  service_identity {
-    aud = ["consul.io"]
-    ttl = "1h"
-  }
-  task_identity {
-    aud = ["consul.io"]
-    ttl = "1h"
-  }
+  address = "127.0.0.1:${PORT[consul_http]}"
+  token   = "$(access_token consul-nomad-server)"
 }
 HCL
 
   state_write nomad-client.hcl <<HCL
 # Written by scripts/up for stack $STACK.
-name     = "prosaas-$STACK"
-data_dir = "$STATE_DIR/nomad/client"
-log_file = "$STATE_DIR/logs/nomad-client.log"
+name      = "prosaas-$STACK"
+data_dir  = "$STATE_DIR/nomad/client"
+log_file  = "$STATE_DIR/logs/nomad-client.log"
+bind_addr = "127.0.0.1"
+advertise {
+  http = "127.0.0.1"
+  rpc  = "127.0.0.1"
+  serf = "127.0.0.1"
+}
 ports {
   http = ${PORT[nomad_client]}
 }
 consul {
-  address             = "127.0.0.1:${PORT[consul_http]}"
-  token               = "$(access_token consul-nomad-client)"
-  client_service_name = "nomad-client"
+  address = "127.0.0.1:${PORT[consul_http]}"
+  token   = "$(access_token consul-nomad-client)"
 }
 client {
-  servers          = ["127.0.0.1:${PORT[nomad_rpc]}"]
-  min_dynamic_port = ${PORT[dynamic_min]}
-  max_dynamic_port = ${PORT[dynamic_max]}
+  servers           = ["127.0.0.1:${PORT[nomad_rpc]}"]
+  network_interface = "lo" # tasks of a development stack listen on loopback only
+  min_dynamic_port  = ${PORT[dynamic_min]}
+  max_dynamic_port  = ${PORT[dynamic_max]}
 
   host_volume "usr" {
     path      = "/usr"

@@ -1,18 +1,14 @@
 import { join } from "node:path";
 import { messageOf } from "../../lib/core/errors.ts";
-import { sleep } from "../../lib/core/time.ts";
-import { createCaller, HttpFailure } from "../cli/operator/http.ts";
+import { createCaller } from "../cli/operator/http.ts";
 import type { Caller } from "../cli/operator/http.ts";
 import { ensureConsulAccess, ensureWorkloadLogin } from "./access/consul.ts";
 import { ensureNomadAccess } from "./access/nomad.ts";
+import { untilSettled } from "./access/settle.ts";
 import { writeStateFile } from "./state_file.ts";
 
 // access.ts consul|nomad — completes the access control of an agent of this stack that leads. Called by
 // scripts/lib/agents.sh between the starts of the agents, with what scripts/lib/stack.sh exports.
-
-/** A server that was just elected leader answers 403 and 500 until it has set itself up. */
-const DEADLINE_MS = 30_000;
-const RETRY_MS = 100;
 
 const required = (name: string): string => {
   const value = process.env[name];
@@ -29,9 +25,8 @@ const connectConsul = async (): Promise<Caller> =>
 async function consul(): Promise<void> {
   await ensureConsulAccess({
     consul: await connectConsul(),
-    node: `prosaas-${required("PROSAAS_STACK")}`,
+    agents: [{ node: `prosaas-${required("PROSAAS_STACK")}`, token: await tokenOf("consul-agent") }],
     tokens: {
-      agent: await tokenOf("consul-agent"),
       nomadServer: await tokenOf("consul-nomad-server"),
       nomadClient: await tokenOf("consul-nomad-client"),
     },
@@ -47,28 +42,14 @@ async function nomad(): Promise<void> {
     process.stderr.write("  the management token of Nomad was lost: it is replaced\n");
   };
   await ensureNomadAccess({ nomad: caller, token, allowReset });
-  await ensureWorkloadLogin(await connectConsul(), required("NOMAD_ADDR"));
-}
-
-/** The steps are idempotent, so that each may be repeated as a whole. */
-async function untilDone(work: () => Promise<void>): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      const settling = error instanceof HttpFailure && [403, 429, 500].includes(error.status);
-      if (!settling || performance.now() > end) throw error;
-      await sleep(RETRY_MS);
-    }
-  }
+  await ensureWorkloadLogin(await connectConsul(), { nomadAddr: required("NOMAD_ADDR") });
 }
 
 const programs: Record<string, () => Promise<void>> = { consul, nomad };
 try {
   const program = programs[process.argv[2] ?? ""];
   if (program === undefined) throw new Error("Usage: access.ts consul|nomad");
-  await untilDone(program);
+  await untilSettled(program);
 } catch (error) {
   process.stderr.write(`${messageOf(error)}\n`);
   process.exit(1);

@@ -23,11 +23,11 @@ function filled(fill: Readonly<Record<string, string>>, key: string): string {
 
 /** A file in nomad/env, with the ports of the stack at hand. */
 export async function readStackValues(
-  name: "dev.settings" | "dev.variables",
-  { ports }: Pick<Environment, "ports">,
+  name: "settings" | "variables",
+  { ports, kind }: Pick<Environment, "ports" | "kind">,
 ): Promise<Record<string, string>> {
   const fill = { ...ports, postgres_bin: await newestPostgres() };
-  return parseEnvFile(await Bun.file(join(root, "nomad/env", name)).text(), fill);
+  return parseEnvFile(await Bun.file(join(root, "nomad/env", `${kind}.${name}`)).text(), fill);
 }
 
 /** The programs of the newest PostgreSQL that is installed. */

@@ -26,8 +26,12 @@ export type Environment = {
   readonly consulAddr: string;
   /** The command line of a task of this stack. */
   readonly task: string;
-  /** The stack's ports by their name. */
+  /** The stack's ports by their name, and whatever else files in nomad/env name in braces. */
   readonly ports: Readonly<Record<string, string>>;
+  /** The files in nomad/env: dev.settings and dev.variables, or those of a cluster of several nodes. */
+  readonly kind: "dev" | "cluster";
+  /** Where clients fetch the releases in the stack's folder. */
+  readonly releasesUrl: string;
   /** True if an agent was started just now. */
   readonly agentsStarted: boolean;
 };
@@ -35,6 +39,9 @@ export type Environment = {
 /** Throws where the shell half was left out: these programs are not meant to be started by hand. */
 export function readEnvironment(env: Record<string, string | undefined> = process.env): Environment {
   const read = schema.parse(env);
+  const ports = Object.fromEntries(
+    read.PROSAAS_PORTS.split(" ").map((entry) => entry.split("=") as [name: string, port: string]),
+  );
   return {
     stack: read.PROSAAS_STACK,
     stateDir: read.PROSAAS_STATE_DIR,
@@ -43,9 +50,9 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
     nomadAddr: read.NOMAD_ADDR,
     consulAddr: read.CONSUL_HTTP_ADDR,
     task: read.PROSAAS_TASK,
-    ports: Object.fromEntries(
-      read.PROSAAS_PORTS.split(" ").map((entry) => entry.split("=") as [name: string, port: string]),
-    ),
+    ports,
+    kind: "dev",
+    releasesUrl: `http://127.0.0.1:${ports["releases"]}`,
     agentsStarted: read.PROSAAS_AGENTS_STARTED !== "",
   };
 }

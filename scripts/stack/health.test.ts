@@ -112,6 +112,32 @@ describe("judge", () => {
     );
   });
 
+  describe("a system job", () => {
+    const system = { ...job, Type: "system", TaskGroups: [{ ...job.TaskGroups[0]!, Count: 1 }] };
+    const onTwo = [allocation(), allocation({ ID: "a2" })];
+    const both = [check(), check({ ServiceID: "_nomad-task-a2-group-api" })];
+
+    test("is settled when every node serves", () => {
+      const all = { job: system, allocations: onTwo };
+      expect(judge(observe({ ...all, checks: both }))).toMatchObject({ state: "settled", healthy: 2, wanted: 2 });
+      expect(judge(observe({ ...all, checks: [check()] }))).toMatchObject({ state: "waiting", healthy: 1, wanted: 2 });
+    });
+
+    test("waits for nodes with an older version", () => {
+      const allocations = [allocation(), allocation({ ID: "a2", JobVersion: 2 })];
+      expect(judge(observe({ job: system, allocations, checks: both })).state).toBe("waiting");
+    });
+
+    test("does not wait for nodes that are cut off", () => {
+      const allocations = [allocation(), allocation({ ID: "a2", JobVersion: 2, ClientStatus: "unknown" })];
+      expect(judge(observe({ job: system, allocations })).state).toBe("settled");
+    });
+
+    test("waits for its first allocation", () => {
+      expect(judge(observe({ job: system, allocations: [], checks: [] })).state).toBe("waiting");
+    });
+  });
+
   test("a parameterized job has nothing to wait for", () => {
     expect(judge(observe({ job: { ...job, ParameterizedJob: {} }, allocations: [], checks: [] })).state).toBe(
       "settled",

@@ -24,13 +24,13 @@ export type Health = {
   why: string;
 };
 
-/** Judges a service job. A parameterized job has nothing that runs: it is settled once registered. */
+/** Judges a job that runs. A parameterized job has nothing that runs: it is settled once registered. */
 export function judge({ job, allocations, deployment, evaluations, checks }: Observation): Health {
   if (job.ParameterizedJob) return { state: "settled", healthy: 0, wanted: 0, why: "registered" };
 
-  const current = allocations.filter(
-    ({ DesiredStatus, JobVersion }) => DesiredStatus === "run" && JobVersion === job.Version,
-  );
+  const wantedAllocations = allocations.filter(({ DesiredStatus }) => DesiredStatus === "run");
+  const current = wantedAllocations.filter(({ JobVersion }) => JobVersion === job.Version);
+  if (job.Type === "system") return judgeSystem(job, wantedAllocations, current, evaluations, checks);
   const healthy = current.filter((allocation) => isServing(allocation, job.TaskGroups, checks));
   const wanted = job.TaskGroups.reduce((sum, { Count }) => sum + Count, 0);
   const counts = { healthy: healthy.length, wanted };
@@ -46,6 +46,25 @@ export function judge({ job, allocations, deployment, evaluations, checks }: Obs
   if (own?.Status === "failed" || own?.Status === "cancelled")
     return { state: "failed", ...counts, why: own.StatusDescription };
   return { state: "waiting", ...counts, why: reasonToWait(job, current, evaluations, checks) };
+}
+
+/**
+ * A system job runs once on each node of its pool. It is settled when each of its allocations serves with the newest
+ * version. Those on nodes that are cut off do not count.
+ */
+function judgeSystem(
+  job: Job,
+  wantedAllocations: readonly Allocation[],
+  current: readonly Allocation[],
+  evaluations: readonly Evaluation[],
+  checks: readonly Check[],
+): Health {
+  const inReach = ({ ClientStatus }: Allocation) => !["unknown", "lost"].includes(ClientStatus);
+  const all = wantedAllocations.filter(inReach);
+  const healthy = current.filter((allocation) => isServing(allocation, job.TaskGroups, checks)).length;
+  const counts = { healthy, wanted: Math.max(1, all.length) };
+  if (healthy >= counts.wanted) return { state: "settled", ...counts, why: "healthy" };
+  return { state: "waiting", ...counts, why: reasonToWait(job, current.filter(inReach), evaluations, checks) };
 }
 
 function isServing(allocation: Allocation, groups: readonly TaskGroup[], checks: readonly Check[]): boolean {

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { backoff } from "../../lib/core/retry.ts";
 import { sleep } from "../../lib/core/time.ts";
 import { createCaller, HttpFailure } from "../cli/operator/http.ts";
@@ -56,13 +57,20 @@ export type Nomad = Caller;
 /** The token that the nomad program takes. Read at each use: a command finds its stack's token after it has started. */
 const tokenNow = (): string | undefined => process.env["NOMAD_TOKEN"] || undefined;
 
+/** The authority of the agents' certificates, in the file that the nomad program takes; undefined without TLS. */
+function authorityNow(): string | undefined {
+  const file = process.env["NOMAD_CACERT"];
+  return file ? readFileSync(file, "utf8") : undefined;
+}
+
 /** An election takes seconds, also on a loaded machine. */
 const SETTLE_MS = 30_000;
 
 /** Connects to Nomad with the token of the environment. Retries what a newly elected leader refuses, for `settleMs`. */
 export function createNomad(addr: string, { settleMs = SETTLE_MS }: { settleMs?: number } = {}): Nomad {
   const token = tokenNow();
-  const call = createCaller({ baseUrl: addr, ...(token ? { token } : {}), timeoutMs: 30_000 });
+  const ca = authorityNow();
+  const call = createCaller({ baseUrl: addr, ...(token ? { token } : {}), ...(ca ? { ca } : {}), timeoutMs: 30_000 });
   return async (method, path, body, headers) => {
     const end = performance.now() + settleMs;
     for (let attempt = 1; ; attempt++) {
@@ -96,10 +104,11 @@ function isSettling(error: unknown): boolean {
 /** A GET whose answer is no JSON; null where Nomad does not give it. */
 export async function nomadText(addr: string, path: string): Promise<string | null> {
   const token = tokenNow();
-  const response = await fetch(
-    new URL(path, addr),
-    token ? { headers: { authorization: `Bearer ${token}` } } : {},
-  ).catch(() => null);
+  const ca = authorityNow();
+  const response = await fetch(new URL(path, addr), {
+    ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
+    ...(ca ? { tls: { ca } } : {}),
+  }).catch(() => null);
   return response?.ok ? response.text() : null;
 }
 

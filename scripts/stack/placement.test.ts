@@ -21,9 +21,10 @@ describe("chooseNodes", () => {
   });
 
   test("chooses the most free disk among equals", () => {
-    const nodes = [node(1, 10), node(2, 30), node(3, 20)];
-    expect(names(chooseNodes([shardVolume(0), shardVolume(1)], nodes, [], kindOfVolume))).toEqual([
+    const nodes = [node(1, 10e9), node(2, 40.2e9), node(3, 20e9), node(4, 40.3e9)];
+    expect(names(chooseNodes([0, 1, 2].map(shardVolume), nodes, [], kindOfVolume))).toEqual([
       "client-2",
+      "client-4",
       "client-3",
     ]);
   });

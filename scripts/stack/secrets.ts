@@ -42,8 +42,16 @@ export type Secrets = Record<SecretName, string>;
 /** Values that are made elsewhere, or derived from the generated ones. */
 export type Given = { wa_noise_root: string; tls_authority: string; tls_certificate: string; tls_key: string };
 
-/** Where the data services of a stack listen, as host:port. */
+/** Where the data services listen, as host:port. */
 export type Addresses = { postgres: string; replica: string; pooler: string; redis: string };
+
+/** Names resolve in tasks by nomad/tasks/hosts.ctmpl; a pooler is on every node. */
+export const addressesOf = (ports: Readonly<Record<string, string>>): Addresses => ({
+  postgres: `postgres.service.consul:${ports["postgres"]}`,
+  replica: `postgres-replica.service.consul:${ports["postgres_replica"]}`,
+  pooler: `127.0.0.1:${ports["pgbouncer"]}`,
+  redis: `redis.service.consul:${ports["redis"]}`,
+});
 
 /** Makes items of a job's variable. Settings are in capitals; templates of the job file read the others. */
 type Items = (secrets: Secrets & Given, at: Addresses) => Record<string, string>;

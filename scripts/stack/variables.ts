@@ -13,7 +13,7 @@ const fileOf = (stateDir: string) => join(stateDir, "job.env");
 
 /** Writes the variables of a stack with the addresses of its `releases`. */
 export async function writeJobVariables(environment: Environment, releases: Record<string, string>): Promise<void> {
-  const values = { ...(await readStackValues("dev.variables", environment)), ...releases };
+  const values = { ...(await readStackValues("variables", environment)), ...releases };
   const lines = Object.entries(values).map(([name, value]) => `NOMAD_VAR_${name}='${value}'`);
   const text = ["# Written by scripts/up.", `NOMAD_ADDR='${environment.nomadAddr}'`, ...lines, ""].join("\n");
   await writeStateFile(fileOf(environment.stateDir), text);

@@ -38,7 +38,8 @@ export type VolumeForms = ReadonlyMap<string, VolumeForm>;
 /** One process owns it. */
 const owned: VolumeForm = { size: "1GiB", access: "single-node-single-writer" };
 
-export const dataVolumes: VolumeForms = new Map([
+/** The volumes of data services. Which of them a cluster needs, its jobs say. */
+const dataVolumes: VolumeForms = new Map([
   ["postgres-data", owned],
   ["postgres-replica-data", owned],
   ["redis-data", owned],
@@ -73,13 +74,24 @@ export async function planVolumes(
   return plan;
 }
 
-/** The node pool of the job that mounts each volume, from the jobs' specifications. */
-export function poolOfVolumes(jobs: readonly Job[]): (name: string) => string {
+function poolsByVolume(jobs: readonly Job[]): ReadonlyMap<string, string> {
   const pools = new Map<string, string>();
   for (const { NodePool = "default", TaskGroups } of jobs)
     for (const { Volumes } of TaskGroups)
       for (const { Source } of Object.values(Volumes ?? {})) pools.set(Source, NodePool);
+  return pools;
+}
+
+/** The node pool of the job that mounts each volume, from the jobs' specifications. */
+export function poolOfVolumes(jobs: readonly Job[]): (name: string) => string {
+  const pools = poolsByVolume(jobs);
   return (name) => pools.get(name) ?? pools.get(name.replace(/\[\d+\]$/, "")) ?? "default";
+}
+
+/** The volumes of data services that these jobs mount. */
+export function dataVolumesOf(jobs: readonly Job[]): VolumeForms {
+  const pool = poolsByVolume(jobs);
+  return new Map([...dataVolumes].filter(([name]) => pool.has(name)));
 }
 
 /** Makes the planned volumes, and returns when all that `forms` names are ready. */

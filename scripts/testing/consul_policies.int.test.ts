@@ -56,10 +56,20 @@ beforeAll(async () => {
   for (const [name, port, meta] of [
     [shardService, 7001, { shard: "1" }],
     ["prosaas-api", 7002, {}],
-    ["postgres", 7003, {}],
     ["prosaas-calls", 7004, {}],
   ] as const) {
     await cluster.api.agent.service.register({ name, address: "127.0.0.1", port, meta });
+  }
+  for (const [id, name, address] of [
+    ["postgres", "postgres", "10.0.0.1"],
+    ["redis-old", "redis", "10.0.0.9"],
+    ["redis-new", "redis", "10.0.0.2"],
+    ["pooler-1", "pgbouncer", "127.0.0.1"],
+    ["pooler-2", "pgbouncer", "127.0.0.1"],
+  ] as const) {
+    // A critical check is what a lost node leaves behind.
+    const check = { ttl: "1h", status: id.endsWith("-old") ? "critical" : "passing" };
+    await cluster.api.agent.service.register({ id, name, address, port: 7003, check } as never);
   }
 });
 
@@ -68,6 +78,21 @@ afterAll(async () => {
   await server.stop();
   await rm(folder, { recursive: true });
 });
+
+/** A template, rendered with a token under one of the policies. */
+async function rendered(policy: string, template: string, env: Record<string, string> = {}): Promise<string> {
+  const { token } = (await as(policy)) as ConsulClient & { token: string };
+  const output = join(folder, crypto.randomUUID());
+  const child = Bun.spawn(["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${output}`], {
+    env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token, ...env },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
+  expect([code, errors]).toEqual([0, expect.any(String)]);
+  return Bun.file(output).text();
+}
 
 const follow = (consul: ConsulClient) =>
   createRouter({ consul, numShards: 1, overrides: new Map(), signal: stop.signal });
@@ -110,24 +135,43 @@ describe("Consul policies", () => {
   });
 
   test("show the edge its upstreams, not the database", async () => {
-    const { token } = (await as("nginx")) as ConsulClient & { token: string };
     const template = join(folder, "edge.ctmpl");
     await Bun.write(
       template,
       '{{ range service "prosaas-api" }}{{ .Port }}{{ end }},{{ range service "postgres" }}{{ .Port }}{{ end }}',
     );
-    const child = Bun.spawn(
-      ["consul-template", "-once", `-consul-addr=${addr}`, "-template", `${template}:${template}.out`],
-      {
-        env: { PATH: process.env["PATH"] ?? "", CONSUL_TOKEN: token },
-        stdin: "ignore",
-        stdout: "ignore",
-        stderr: "pipe",
-      },
-    );
-    const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-    expect([code, errors]).toEqual([0, expect.any(String)]);
-    expect(await Bun.file(`${template}.out`).text()).toBe("7002,");
+    expect(await rendered("nginx", template)).toBe("7002,");
+  });
+
+  test("let a service resolve what it connects to", async () => {
+    const hosts = join(root, "nomad/tasks/hosts.ctmpl");
+    const HOSTS = "redis postgres-replica postgres";
+    // Neither the replica, which is not registered, nor the primary, which only the pooler needs.
+    expect((await rendered("api", hosts, { HOSTS })).trim().split("\n")).toEqual([
+      "127.0.0.1 localhost",
+      "10.0.0.2 redis.service.consul",
+      "127.0.0.1 postgres-replica.service.consul",
+      "127.0.0.1 postgres.service.consul",
+    ]);
+    for (const name of ["workers", "calls", "wa-shards"])
+      expect(await rendered(name, hosts, { HOSTS: "redis" })).toContain("10.0.0.2 redis.service.consul");
+    for (const name of ["migrate", "indexer", "postgres-replica"])
+      expect(await rendered(name, hosts, { HOSTS: "postgres" })).toContain("10.0.0.1 postgres.service.consul");
+  });
+
+  test("let the pooler follow the database", async () => {
+    const render = (host: string) =>
+      rendered("pgbouncer", join(root, "nomad/tasks/pgbouncer.ini.ctmpl"), {
+        POSTGRES_HOST: host,
+        POSTGRES_PORT: "5432",
+        POOL_SIZE: "40",
+      });
+    const own = await render("postgres.service.consul");
+    expect(own).toContain("host=10.0.0.1 port=5432");
+    // Two poolers are registered.
+    expect(own).toContain("max_db_connections = 20");
+    expect(await render("db.example.com")).toContain("host=db.example.com port=5432");
+    expect(await render("absent.service.consul")).toContain("host=127.0.0.1 port=5432");
   });
 
   test("let an operator change limits, not register services", async () => {

@@ -59,6 +59,8 @@ describe("addressCluster", () => {
         NOMAD_TOKEN: "theirs",
         CONSUL_HTTP_ADDR: other.CONSUL_HTTP_ADDR,
         CONSUL_HTTP_TOKEN: undefined,
+        NOMAD_CACERT: undefined,
+        CONSUL_CACERT: undefined,
       });
       expect(addressed).toMatchObject({
         nomad_addr: other.NOMAD_ADDR,
@@ -67,6 +69,14 @@ describe("addressCluster", () => {
       });
       expect(note).toContain(other.NOMAD_ADDR);
     }
+  });
+
+  test("sends the agents' authority to its own cluster only", async () => {
+    const secured = { ...local(), agents_ca_file: "/own/ca.crt" };
+    const own = (await addressCluster(secured, "dev", {})) as Addressed;
+    expect(own.env).toMatchObject({ NOMAD_CACERT: "/own/ca.crt", CONSUL_CACERT: "/own/ca.crt" });
+    const foreign = (await addressCluster(secured, "dev", other)) as Addressed;
+    expect(foreign.env).toMatchObject({ NOMAD_CACERT: undefined, CONSUL_CACERT: undefined });
   });
 
   test("refuses to mix two clusters", async () => {
@@ -87,12 +97,14 @@ describe("addressNomad", () => {
     expect(await addressNomad(local(), "dev", {})).toEqual({
       address: "http://127.0.0.1:4646",
       token: "own-nomad",
+      ca: undefined,
       note: null,
     });
     expect(await addressNomad(local(), "dev", { NOMAD_ADDR })).toMatchObject({ address: NOMAD_ADDR, token: undefined });
     expect(await addressNomad(null, "dev", { NOMAD_ADDR, NOMAD_TOKEN: "theirs" })).toEqual({
       address: NOMAD_ADDR,
       token: "theirs",
+      ca: undefined,
       note: null,
     });
     expect(await addressNomad(null, "dev", {})).toBeNull();

@@ -11,6 +11,8 @@ export type Addressed = {
     NOMAD_TOKEN: string | undefined;
     CONSUL_HTTP_ADDR: string;
     CONSUL_HTTP_TOKEN: string | undefined;
+    NOMAD_CACERT: string | undefined;
+    CONSUL_CACERT: string | undefined;
   };
   /** Names the cluster, unless it is the stack of this machine. */
   note: string | null;
@@ -20,7 +22,13 @@ const baseUrlKey = "PROSAAS_BASE_URL";
 const caKey = "PROSAAS_CA_FILE";
 const adminKeyKey = "PROSAAS_ADMIN_KEY_FILE";
 
-export type NomadAddressed = { address: string; token: string | undefined; note: string | null };
+export type NomadAddressed = {
+  address: string;
+  token: string | undefined;
+  /** File of the authority of Nomad's certificate. */
+  ca: string | undefined;
+  note: string | null;
+};
 
 /** `http://host:port`, with the names of loopback as one. */
 function origin(address: string): string {
@@ -59,6 +67,8 @@ export async function addressCluster(
         NOMAD_TOKEN: env["NOMAD_TOKEN"] || nomadToken,
         CONSUL_HTTP_ADDR: local.consul_http_addr,
         CONSUL_HTTP_TOKEN: env["CONSUL_HTTP_TOKEN"] || consulToken,
+        NOMAD_CACERT: env["NOMAD_CACERT"] || local.agents_ca_file || undefined,
+        CONSUL_CACERT: env["CONSUL_CACERT"] || local.agents_ca_file || undefined,
       },
       note: null,
     };
@@ -90,6 +100,8 @@ export async function addressCluster(
       NOMAD_TOKEN: env["NOMAD_TOKEN"] || undefined,
       CONSUL_HTTP_ADDR: consulAddr,
       CONSUL_HTTP_TOKEN: env["CONSUL_HTTP_TOKEN"] || undefined,
+      NOMAD_CACERT: env["NOMAD_CACERT"] || undefined,
+      CONSUL_CACERT: env["CONSUL_CACERT"] || undefined,
     },
     note: `Acts on the cluster at ${nomadAddr} (NOMAD_ADDR), not on stack "${name}" of this machine.`,
   };
@@ -107,6 +119,7 @@ export async function addressNomad(
   return {
     address,
     token: env["NOMAD_TOKEN"] || (own ? await tokenIn(local.nomad_token_file) : undefined),
+    ca: env["NOMAD_CACERT"] || (own ? local.agents_ca_file : undefined) || undefined,
     note: own || local === null ? null : `Asks Nomad at ${address} (NOMAD_ADDR), not stack "${name}" of this machine.`,
   };
 }

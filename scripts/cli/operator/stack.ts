@@ -16,6 +16,8 @@ const stackFile = z.object({
   nomad_token_file: z.string().nullish(),
   consul_token_file: z.string().nullish(),
   simulator_token_file: z.string().nullish(),
+  /** The authority of the agents' certificates; missing where they speak without TLS. */
+  agents_ca_file: z.string().nullish(),
 });
 
 export type Stack = z.infer<typeof stackFile>;
@@ -29,7 +31,7 @@ export function stateFolder(stack: string, env: Record<string, string | undefine
 
 /**
  * The cluster that a command acts on: the running stack, or the cluster that NOMAD_ADDR and CONSUL_HTTP_ADDR name,
- * which is printed. Sets NOMAD_TOKEN and CONSUL_HTTP_TOKEN for this process and its children. Exits with a hint if no
+ * which is printed. Sets their tokens and authorities for this process and its children. Exits with a hint if no
  * stack is up.
  */
 export async function readStack(name = process.env["PROSAAS_STACK"] || "dev"): Promise<Stack> {
@@ -54,6 +56,7 @@ export async function readNomadAddress(name = process.env["PROSAAS_STACK"] || "d
   const addressed = (await addressNomad(await readStackFile(name), name)) ?? noStack(name);
   if (addressed.note !== null) console.error(addressed.note);
   if (addressed.token !== undefined) process.env["NOMAD_TOKEN"] = addressed.token;
+  if (addressed.ca !== undefined) process.env["NOMAD_CACERT"] = addressed.ca;
   return addressed.address;
 }
 

@@ -11,7 +11,8 @@ import { ensureConsulAccess, ensureWorkloadLogin } from "./consul.ts";
 import { ensureNomadAccess } from "./nomad.ts";
 
 const management = crypto.randomUUID();
-const tokens = { agent: crypto.randomUUID(), nomadServer: crypto.randomUUID(), nomadClient: crypto.randomUUID() };
+const agentToken = crypto.randomUUID();
+const tokens = { nomadServer: crypto.randomUUID(), nomadClient: crypto.randomUUID() };
 let consulServer: ConsulServer;
 let nomadServer: NomadServer;
 let consul: Caller;
@@ -26,7 +27,7 @@ const refuse = async (index: string): Promise<void> => {
 beforeAll(async () => {
   consulServer = await startConsulServer({
     node_name: "test",
-    acl: { enabled: true, default_policy: "deny", tokens: { initial_management: management, agent: tokens.agent } },
+    acl: { enabled: true, default_policy: "deny", tokens: { initial_management: management, agent: agentToken } },
   });
   nomadServer = await startNomadServer({
     acl: { enabled: true },
@@ -43,8 +44,8 @@ afterAll(async () => {
 
 describe("Consul", () => {
   const ensure = async () => {
-    await ensureConsulAccess({ consul, node: "test", tokens });
-    await ensureWorkloadLogin(consul, nomadServer.addr);
+    await ensureConsulAccess({ consul, agents: [{ node: "test", token: agentToken }], tokens });
+    await ensureWorkloadLogin(consul, { nomadAddr: nomadServer.addr });
   };
   const written = async () =>
     Promise.all(

@@ -16,14 +16,14 @@ const audience = "consul.io";
 
 const policyName = (file: string) => `prosaas-${file}`;
 
-/** Tokens of the agents, which log in with a token and not with an identity. */
-export type ConsulTokens = { agent: string; nomadServer: string; nomadClient: string };
+/** Tokens of Nomad's agents, which log in with a token and not with an identity. */
+export type ConsulTokens = { nomadServer: string; nomadClient: string };
 
 export type ConsulAccess = {
   /** With the management token. */
   consul: Caller;
-  /** The name of the agent's node. */
-  node: string;
+  /** Consul's own agents: the name of each one's node, and its token. */
+  agents: readonly { node: string; token: string }[];
   tokens: ConsulTokens;
 };
 
@@ -39,15 +39,17 @@ type BindingRule = {
 };
 
 /** Creates or corrects the policies and the tokens of the agents; what is right already is left alone. */
-export async function ensureConsulAccess({ consul, node, tokens }: ConsulAccess): Promise<void> {
+export async function ensureConsulAccess({ consul, agents, tokens }: ConsulAccess): Promise<void> {
   const policies = await readPolicies("consul/policies");
   await Promise.all([...policies].map(([name, rules]) => ensurePolicy(consul, policyName(name), rules)));
   const { Config } = await consul<{ Config: { Datacenter: string } }>("GET", "/v1/agent/self");
   await Promise.all([
-    ensureToken(consul, tokens.agent, {
-      Description: `agent ${node}`,
-      NodeIdentities: [{ NodeName: node, Datacenter: Config.Datacenter }],
-    }),
+    ...agents.map(({ node, token }) =>
+      ensureToken(consul, token, {
+        Description: `agent ${node}`,
+        NodeIdentities: [{ NodeName: node, Datacenter: Config.Datacenter }],
+      }),
+    ),
     ensureToken(consul, tokens.nomadServer, {
       Description: "Nomad server",
       Policies: [{ Name: policyName("nomad-server") }],
@@ -59,12 +61,15 @@ export async function ensureConsulAccess({ consul, node, tokens }: ConsulAccess)
   ]);
 }
 
+/** Where Consul's servers find Nomad, and the authority of its certificate if it has one. */
+export type NomadKeys = { nomadAddr: string; ca?: string };
+
 /**
- * Lets the workloads of the Nomad at `nomadAddr` log in. Consul fetches the keys that Nomad signs identities with, so
- * Nomad's server must be up.
+ * Lets the workloads of a Nomad log in. Consul fetches the keys that Nomad signs identities with, so a Nomad server
+ * must be up.
  */
-export async function ensureWorkloadLogin(consul: Caller, nomadAddr: string): Promise<void> {
-  await ensureAuthMethod(consul, nomadAddr);
+export async function ensureWorkloadLogin(consul: Caller, keys: NomadKeys): Promise<void> {
+  await ensureAuthMethod(consul, keys);
   const rules = await consul<BindingRule[]>("GET", `/v1/acl/binding-rules?authmethod=${authMethod}`);
   for (const rule of bindingRules) await ensureBindingRule(consul, rules, rule);
 }
@@ -108,13 +113,14 @@ async function ensureToken(consul: Caller, secret: string, grant: Grant): Promis
   if (existing === null) await consul("PUT", "/v1/acl/token", { SecretID: secret, ...grant });
 }
 
-async function ensureAuthMethod(consul: Caller, nomadAddr: string): Promise<void> {
+async function ensureAuthMethod(consul: Caller, { nomadAddr, ca }: NomadKeys): Promise<void> {
   const wanted: AuthMethod = {
     Name: authMethod,
     Type: "jwt",
     DisplayName: "Nomad workloads",
     Config: {
       JWKSURL: new URL("/.well-known/jwks.json", nomadAddr).href,
+      ...(ca === undefined ? {} : { JWKSCACert: ca }),
       JWTSupportedAlgs: ["RS256"],
       BoundAudiences: [audience],
       ClaimMappings: {

@@ -14,10 +14,10 @@ const KEPT = 5;
 export const releasesFolder = (stateDir: string): string => join(stateDir, "releases");
 
 /**
- * The addresses of this checkout's release on the stack's own server, by the variables of the job files. Builds it once
- * for the same sources.
+ * The addresses of this checkout's release on the server that serves the stack's folder at `url`, by the variables of
+ * the job files. Builds it once for the same sources.
  */
-export async function ensureRelease(stateDir: string, port: string): Promise<Record<string, string>> {
+export async function ensureRelease(stateDir: string, url: string): Promise<Record<string, string>> {
   const folder = releasesFolder(stateDir);
   const record = Bun.file(join(folder, `release-${(await sourceHash(root)).slice(0, 32)}.json`));
   let release = (await record.exists()) ? ((await record.json()) as Release) : null;
@@ -28,8 +28,7 @@ export async function ensureRelease(stateDir: string, port: string): Promise<Rec
   const now = new Date();
   for (const { file } of Object.values(release)) await utimes(join(folder, file), now, now);
   await removeOld(folder);
-  const base = `http://127.0.0.1:${port}`;
-  return Object.fromEntries(parts.map((part) => [releaseVariable(part), releaseAddress(base, release[part])]));
+  return Object.fromEntries(parts.map((part) => [releaseVariable(part), releaseAddress(url, release[part])]));
 }
 
 const isComplete = async (folder: string, release: Release): Promise<boolean> =>

@@ -10,7 +10,7 @@ const sharedPath = "nomad/jobs";
 /** Writes the stack's settings over those in `nomad/jobs`; what an operator put beside them stays. */
 export async function writeSharedSettings(nomad: Nomad, environment: Environment): Promise<boolean> {
   const variable = await readVariable(nomad, sharedPath);
-  const settings = await readStackValues("dev.settings", environment);
+  const settings = await readStackValues("settings", environment);
   return writeVariable(nomad, sharedPath, { ...variable.Items, ...settings }, variable);
 }
 

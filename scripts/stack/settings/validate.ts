@@ -8,9 +8,10 @@ import { checkShared, describeFaults } from "./check.ts";
 
 const files = process.argv.slice(2).filter((file) => file.endsWith(".nomad.hcl"));
 const jobs = await Promise.all(files.map((file) => parseJobFile(basename(file, ".nomad.hcl"), {})));
-const settings = (await Bun.file(join(root, "nomad/env/dev.settings")).text()).replaceAll(/\{\w+\}/g, "1");
-const faults = checkShared(parseEnvFile(settings), jobs);
-if (faults.length > 0) {
-  process.stderr.write(`nomad/env/dev.settings:\n${describeFaults(faults)}\n`);
-  process.exit(1);
+for (const file of ["nomad/env/dev.settings", "nomad/env/cluster.settings"]) {
+  const settings = (await Bun.file(join(root, file)).text()).replaceAll(/\{\w+\}/g, "1");
+  const faults = checkShared(parseEnvFile(settings), jobs);
+  if (faults.length === 0) continue;
+  process.stderr.write(`${file}:\n${describeFaults(faults)}\n`);
+  process.exitCode = 1;
 }

@@ -1,0 +1,8 @@
+# The index builder: where the database is.
+service "postgres" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}

@@ -1,0 +1,8 @@
+# The replica: where the primary is.
+service "postgres" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}

@@ -1,0 +1,91 @@
+import { closeSync, openSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { sleep } from "../../../lib/core/time.ts";
+import { writeStateFile } from "../../stack/state_file.ts";
+import { cgroupsOf, createCgroups, destroyCgroups } from "./cgroups.ts";
+import type { ClusterNode, Layout } from "./layout.ts";
+
+/** A cluster on this machine: its parts, and the folder with its data. */
+export type Cluster = { readonly layout: Layout; readonly state: string };
+
+/** A set of processes that ends as one: a node, or what serves the nodes from outside. */
+export type Member = Pick<ClusterNode, "name">;
+
+/** Programs on the machine itself, such as the server of releases. */
+export const outside: Member = { name: "outside" };
+
+/** The disk of a node: it outlives a power cut. */
+export const folderOf = ({ state }: Cluster, { name }: Member): string => join(state, "nodes", name);
+
+const pidFile = (cluster: Cluster, member: Member, program: string) =>
+  join(folderOf(cluster, member), `${program}.pid`);
+
+/** The pid that was recorded for a program; null if its process has ended. */
+export async function pidOf(cluster: Cluster, member: Member, program: string): Promise<number | null> {
+  const pid = Number(await readFile(pidFile(cluster, member, program), "utf8").catch(() => ""));
+  if (!(pid > 0)) return null;
+  // The pid may have been given to another process since.
+  const cgroups = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "");
+  return new RegExp(`/${cluster.layout.prefix}/${member.name}(/|$)`, "m").test(cgroups) ? pid : null;
+}
+
+const script = (name: string) => ["sh", join(import.meta.dir, name)];
+
+/** Starts the node's first process, whose namespaces its agents enter. */
+export async function boot(cluster: Cluster, node: ClusterNode): Promise<void> {
+  const cgroups = await createCgroups(cluster.layout, node);
+  const command = ["nsenter", `--net=/run/netns/${node.namespace}`, ...script("boot.sh"), ...cgroups];
+  await start(cluster, node, { name: "init", program: "sleep" }, command);
+}
+
+/** Starts a program in the node that outlives this process. */
+export async function startInNode(
+  cluster: Cluster,
+  node: ClusterNode,
+  name: string,
+  command: readonly string[],
+): Promise<void> {
+  const init = await pidOf(cluster, node, "init");
+  if (init === null) throw new Error(`${node.name} is down: task cluster -- restart ${node.name}`);
+  const cgroups = await cgroupsOf(cluster.layout, node);
+  const enter = ["nsenter", "--target", String(init), "--net", "--mount", "--cgroup", "--"];
+  await start(cluster, node, { name, program: name }, [...script("join.sh"), ...cgroups, "--", ...enter, ...command]);
+}
+
+/** Starts a program on the machine that ends with the cluster. */
+export async function startOutside(cluster: Cluster, name: string, command: readonly string[]): Promise<void> {
+  const cgroups = await createCgroups(cluster.layout, outside);
+  await start(cluster, outside, { name, program: name }, [...script("join.sh"), ...cgroups, "--", ...command]);
+}
+
+/** Returns when a process of the program's name has taken the shell's. */
+async function start(
+  cluster: Cluster,
+  member: Member,
+  { name, program }: { name: string; program: string },
+  command: readonly string[],
+): Promise<void> {
+  await mkdir(folderOf(cluster, member), { recursive: true, mode: 0o700 });
+  const log = join(folderOf(cluster, member), `${name}.stderr`);
+  const file = openSync(log, "a", 0o600);
+  // Tasks inherit the client's environment. A terminal's signals do not reach another session.
+  const env = { PATH: process.env["PATH"]!, HOME: process.env["HOME"] ?? "/root", LANG: "C.UTF-8" };
+  const child = Bun.spawn(["setsid", ...command], { cwd: "/", env, stdio: ["ignore", file, file] });
+  closeSync(file);
+  child.unref();
+  await writeStateFile(pidFile(cluster, member, name), String(child.pid));
+  const end = performance.now() + 5_000;
+  while ((await readFile(`/proc/${child.pid}/comm`, "utf8").catch(() => "")).trim() !== program) {
+    if (child.exitCode !== null || performance.now() > end) {
+      const reason = (await readFile(log, "utf8")).trim().split("\n").slice(-5).join("\n");
+      throw new Error(`${name} did not start on ${member.name} (${log}):\n${reason}`);
+    }
+    await sleep(20);
+  }
+}
+
+/** Cuts the node's power: every process ends at once, without a word to anyone. Its disk stays. */
+export async function powerOff({ layout }: Cluster, member: Member): Promise<void> {
+  await destroyCgroups(await cgroupsOf(layout, member));
+}

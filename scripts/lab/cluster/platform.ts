@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { simulatorTokenFile, deploy } from "../../stack/deploy.ts";
+import type { Environment } from "../../stack/environment.ts";
+import { createNomad } from "../../stack/nomad.ts";
+import { writeStateFile } from "../../stack/state_file.ts";
+import { consulUrl, nomadUrl } from "./access.ts";
+import { poolOf } from "./configuration.ts";
+import { certificateOf, readSecret } from "./credentials.ts";
+import type { Layout } from "./layout.ts";
+import type { Say } from "./lifecycle.ts";
+import type { Cluster } from "./node.ts";
+import { serveReleases } from "./releases.ts";
+
+/** Ports of the job files, and of the services that stand in for WhatsApp and the carrier. */
+const ports = {
+  postgres: "5432",
+  postgres_replica: "5433",
+  pgbouncer: "6432",
+  redis: "6379",
+  simulator: "17070",
+  simulator_media: "17071",
+  call_agent: "17080",
+};
+
+/** The clients with an edge, by the address that stands in a DNS record. */
+export const edgesOf = (layout: Layout) =>
+  layout.clients.filter((node) => layout.clients.length === 1 || poolOf(layout, node) !== "data");
+
+/** Deploys the platform by the code of scripts/up, by the agents of the first server. */
+export async function deployPlatform(cluster: Cluster, say: Say): Promise<void> {
+  const { layout, state } = cluster;
+  const environment = await environmentOf(cluster);
+  await actAsOperator(cluster);
+  const admin = await deploy(environment, { step: say, say: (text) => say(`  ${text}`) });
+  const edges = edgesOf(layout).length;
+  // The job's own count is 1: an edge needs a node to itself.
+  await createNomad(environment.nomadAddr)("POST", "/v1/job/nginx/scale", {
+    Target: { Group: "nginx" },
+    Count: edges,
+    Message: "an edge on each node of the platform",
+  });
+  await writeStateFile(
+    join(state, "stack.json"),
+    `${JSON.stringify(
+      {
+        stack: layout.name,
+        consul_http_addr: environment.consulAddr,
+        nomad_addr: environment.nomadAddr,
+        base_url: environment.baseUrl,
+        ca_file: certificateOf(cluster, "edge").ca,
+        admin_key_file: admin,
+        simulator_url: environment.simulatorUrl,
+        nomad_token_file: join(state, "access/nomad-management"),
+        consul_token_file: join(state, "access/consul-management"),
+        simulator_token_file: simulatorTokenFile(state),
+        agents_ca_file: certificateOf(cluster, "ca").ca,
+      },
+      null,
+      2,
+    )}\n`,
+  );
+  say(`the platform is up at ${environment.baseUrl}: PROSAAS_STACK=${layout.name} ./scripts/task status`);
+}
+
+/** Gives this process and its children what an operator has. */
+async function actAsOperator(cluster: Cluster): Promise<void> {
+  const { ca } = certificateOf(cluster, "ca");
+  Object.assign(process.env, {
+    NOMAD_TOKEN: await readSecret(cluster, "nomad-management"),
+    CONSUL_HTTP_TOKEN: await readSecret(cluster, "consul-management"),
+    NOMAD_CACERT: ca,
+    CONSUL_CACERT: ca,
+  });
+}
+
+async function environmentOf(cluster: Cluster): Promise<Environment> {
+  const { layout, state } = cluster;
+  const [server] = layout.servers;
+  const [data] = layout.clients;
+  const [edge] = edgesOf(layout);
+  return {
+    stack: layout.name,
+    stateDir: state,
+    baseUrl: `https://${edge!.address}`,
+    simulatorUrl: `http://${data!.address}:${ports.simulator}`,
+    nomadAddr: nomadUrl(server!),
+    consulAddr: consulUrl(server!),
+    task: `PROSAAS_STACK=${layout.name} ./scripts/task`,
+    ports: {
+      ...ports,
+      data: data!.address,
+      edge: edge!.address,
+      data_pool: poolOf(layout, data!),
+      platform_pool: poolOf(layout, edge!),
+    },
+    kind: "cluster",
+    releasesUrl: await serveReleases(cluster),
+    agentsStarted: false,
+  };
+}

@@ -1,0 +1,95 @@
+import { consulOf, nomadOf } from "./access.ts";
+import { poolOf } from "./configuration.ts";
+import { cutsBetween } from "./faults.ts";
+import type { Cut } from "./faults.ts";
+import type { ClusterNode } from "./layout.ts";
+import { pidOf } from "./node.ts";
+import type { Cluster } from "./node.ts";
+
+export type NodeStatus = {
+  node: string;
+  role: ClusterNode["role"];
+  pool: string | null;
+  address: string;
+  /** False after `kill`. */
+  powered: boolean;
+  consul: boolean;
+  nomad: boolean;
+  /** As Nomad's servers see a client; null for a server, and while no server answers. */
+  nomad_status: string | null;
+  allocations: number | null;
+};
+
+export type ClusterStatus = {
+  cluster: string;
+  network: string;
+  /** Names of the nodes that lead; null without a leader. */
+  nomad_leader: string | null;
+  consul_leader: string | null;
+  cuts: Cut[];
+  nodes: NodeStatus[];
+};
+
+type Stub = { ID: string; Name: string; Status: string };
+type Allocation = { NodeID: string; ClientStatus: string };
+
+/** The first answer of the powered servers, asked one after the other; null if none answers. */
+async function ask<T>(cluster: Cluster, question: (server: ClusterNode) => Promise<T>): Promise<T | null> {
+  for (const server of cluster.layout.servers) {
+    if ((await pidOf(cluster, server, "init")) === null) continue;
+    try {
+      return await question(server);
+    } catch {
+      // The next one may know.
+    }
+  }
+  return null;
+}
+
+export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
+  const { layout } = cluster;
+  const nameOf = (address: string | null) =>
+    layout.nodes.find((node) => node.address === address?.split(":")[0])?.name ?? null;
+  const [seen, nomadLeader, consulLeader, cuts] = await Promise.all([
+    ask(cluster, async (server) => {
+      const nomad = await nomadOf(cluster, server);
+      const [stubs, allocations] = await Promise.all([
+        nomad<Stub[]>("GET", "/v1/nodes"),
+        nomad<Allocation[]>("GET", "/v1/allocations"),
+      ]);
+      return { stubs, allocations };
+    }),
+    ask(cluster, async (server) => (await nomadOf(cluster, server))<string>("GET", "/v1/status/leader")),
+    ask(cluster, async (server) => (await consulOf(cluster, server))<string>("GET", "/v1/status/leader")),
+    cutsBetween(layout.nodes),
+  ]);
+  const nodes = await Promise.all(
+    layout.nodes.map(async (node): Promise<NodeStatus> => {
+      const stub = seen?.stubs.find(({ Name }) => Name === node.name);
+      const isRunning = async (name: string) => (await pidOf(cluster, node, name)) !== null;
+      return {
+        node: node.name,
+        role: node.role,
+        pool: node.role === "client" ? poolOf(layout, node) : null,
+        address: node.address,
+        powered: await isRunning("init"),
+        consul: await isRunning("consul"),
+        nomad: await isRunning("nomad"),
+        nomad_status: stub?.Status ?? null,
+        allocations:
+          stub === undefined
+            ? null
+            : seen!.allocations.filter(({ NodeID, ClientStatus }) => NodeID === stub.ID && ClientStatus === "running")
+                .length,
+      };
+    }),
+  );
+  return {
+    cluster: layout.name,
+    network: layout.cidr,
+    nomad_leader: nameOf(nomadLeader),
+    consul_leader: nameOf(consulLeader),
+    cuts,
+    nodes,
+  };
+}
