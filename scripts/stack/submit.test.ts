@@ -1,18 +1,49 @@
-import { expect, test } from "bun:test";
-import { keepCounts } from "./submit.ts";
+import { describe, expect, test } from "bun:test";
+import { HttpFailure } from "../cli/operator/http.ts";
+import type { Job, Nomad } from "./nomad.ts";
+import { keepCounts, submit } from "./submit.ts";
 
-const job = (counts: Record<string, number>) => ({
-  ID: "workers",
-  Type: "service",
-  TaskGroups: Object.entries(counts).map(([Name, Count]) => ({ Name, Count })),
+describe("keepCounts", () => {
+  const workers = (counts: Record<string, number>) => ({
+    ID: "workers",
+    Type: "service",
+    TaskGroups: Object.entries(counts).map(([Name, Count]) => ({ Name, Count })),
+  });
+
+  test("keeps counts of the cluster and adds new groups", () => {
+    expect(keepCounts(workers({ high: 1, low: 1, default: 1 }), workers({ high: 5, low: 0 }))).toEqual(
+      workers({ high: 5, low: 0, default: 1 }),
+    );
+  });
+
+  test("drops groups that the file dropped", () => {
+    expect(keepCounts(workers({ all: 3 }), workers({ high: 5 }))).toEqual(workers({ all: 3 }));
+  });
 });
 
-test("keeps counts of the cluster and adds new groups", () => {
-  expect(keepCounts(job({ high: 1, low: 1, default: 1 }), job({ high: 5, low: 0 }))).toEqual(
-    job({ high: 5, low: 0, default: 1 }),
-  );
-});
+describe("submit", () => {
+  const job = (over: Partial<Job> = {}): Job => ({ ID: "pgbouncer", Type: "system", TaskGroups: [], ...over });
 
-test("drops groups that the file dropped", () => {
-  expect(keepCounts(job({ all: 3 }), job({ high: 5 }))).toEqual(job({ all: 3 }));
+  /** A Nomad that runs one job and records what it is asked to change. */
+  const nomadWith = (running: Job | null) => {
+    const changes: string[] = [];
+    const nomad = (async (method: string, path: string, body?: { JobModifyIndex?: number }) => {
+      if (method !== "GET") changes.push(`${method} ${path} ${body?.JobModifyIndex ?? ""}`.trim());
+      else if (running === null) throw new HttpFailure(404, "job not found");
+      return running;
+    }) as Nomad;
+    return { nomad, changes };
+  };
+
+  test("replaces a job whose type changed", async () => {
+    const { nomad, changes } = nomadWith(job({ Type: "service", JobModifyIndex: 7 }));
+    expect(await submit(nomad, job())).toBeTrue();
+    expect(changes).toEqual(["DELETE /v1/job/pgbouncer?purge=true", "POST /v1/jobs 0"]);
+  });
+
+  test("registers a new job", async () => {
+    const { nomad, changes } = nomadWith(null);
+    expect(await submit(nomad, job())).toBeTrue();
+    expect(changes).toEqual(["POST /v1/jobs 0"]);
+  });
 });

@@ -26,7 +26,8 @@ export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
  * Throws if another command changed the job in between.
  */
 export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
-  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  const known = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  const running = known !== null && known.Type !== fromFile.Type ? await forget(nomad, known) : known;
   const job = await withSecretVersion(nomad, running === null ? fromFile : keepCounts(fromFile, running));
   if (running !== null && !running.Stop) {
     const plan = await nomad<{ Diff: Diff }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
@@ -37,6 +38,12 @@ export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
   }
   await nomad("POST", "/v1/jobs", { Job: job, EnforceIndex: true, JobModifyIndex: running?.JobModifyIndex ?? 0 });
   return true;
+}
+
+/** Ends a job whose type changed: Nomad refuses to register it with another one. */
+async function forget(nomad: Nomad, { ID }: Job): Promise<null> {
+  await nomad("DELETE", `${path(ID)}?purge=true`);
+  return null;
 }
 
 /** Nomad leaves the allocations of a deployment that it gave up as they are; this has it try again. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { sleep } from "../../../lib/core/time.ts";
 import { writeStateFile } from "../../stack/state_file.ts";
 import { cgroupsOf, createCgroups, destroyCgroups } from "./cgroups.ts";
+import { host } from "./host.ts";
 import type { ClusterNode, Layout } from "./layout.ts";
 
 /** A cluster on this machine: its parts, and the folder with its data. */
@@ -34,6 +35,7 @@ const script = (name: string) => ["sh", join(import.meta.dir, name)];
 
 /** Starts the node's first process, whose namespaces its agents enter. */
 export async function boot(cluster: Cluster, node: ClusterNode): Promise<void> {
+  await host("ip", "link", "set", node.link, "up");
   const cgroups = await createCgroups(cluster.layout, node);
   const command = ["nsenter", `--net=/run/netns/${node.namespace}`, ...script("boot.sh"), ...cgroups];
   await start(cluster, node, { name: "init", program: "sleep" }, command);
@@ -85,7 +87,9 @@ async function start(
   }
 }
 
-/** Cuts the node's power: every process ends at once, without a word to anyone. Its disk stays. */
-export async function powerOff({ layout }: Cluster, member: Member): Promise<void> {
-  await destroyCgroups(await cgroupsOf(layout, member));
+/** Cuts the node's power: its processes end without a word to anyone. Its disk stays. */
+export async function powerOff({ layout }: Cluster, node: ClusterNode): Promise<void> {
+  // First, because the kernel closes the connections of a process that ends.
+  await host("ip", "link", "set", node.link, "down");
+  await destroyCgroups(await cgroupsOf(layout, node));
 }

@@ -63,8 +63,10 @@ function isEarlier(version: number[], minimum: string): boolean {
 }
 
 /** Ends a device's earlier connection, because a device has only one. */
-function replaceEarlier({ connections }: Simulation, { device }: Login): void {
+function replaceEarlier({ connections, stats }: Simulation, { device }: Login): void {
   for (const earlier of connections) {
-    if (earlier.login?.device === device) earlier.endWith({}, node("conflict", { type: "replaced" }));
+    if (earlier.login?.device !== device) continue;
+    stats.logins_replaced += 1;
+    earlier.endWith({}, node("conflict", { type: "replaced" }));
   }
 }

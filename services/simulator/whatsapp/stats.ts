@@ -2,6 +2,8 @@
 export type Stats = {
   connections_opened: number;
   logins: number;
+  /** Logins that ended an earlier connection of the same device: two clients held the login at once. */
+  logins_replaced: number;
   /** Clients without an account that were offered QR references. */
   pairings_offered: number;
   stanzas_received: number;
@@ -39,6 +41,7 @@ export function createStats(): Stats {
   return {
     connections_opened: 0,
     logins: 0,
+    logins_replaced: 0,
     pairings_offered: 0,
     stanzas_received: 0,
     messages_accepted: 0,

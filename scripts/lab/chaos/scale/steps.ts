@@ -66,7 +66,7 @@ const grow: Step = {
   name: "more shards, killed twice",
   mayEnd: noneEnds,
   run: async (stage, { many }, findings) => {
-    const kills = [{ after: /make the volumes|set the count/, ms: 1_000 }, { after: /asked for/ }];
+    const kills = [{ after: /make the volume|set the count/, ms: 1_000 }, { after: /asked for/ }];
     findings.scriptsKilled += await killAndFinish(stage, "shards", ["--count", `${many}`], kills);
   },
 };
