@@ -3,8 +3,10 @@ import { uuidv7 } from "../core/ids.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
 import { createBusiness } from "../testing/business.ts";
+import { until } from "../testing/until.ts";
 import {
   atomically,
+  createDatabase,
   forBusiness,
   forPlatform,
   getBusiness,
@@ -15,6 +17,7 @@ import {
 } from "./index.ts";
 import type { BusinessScope } from "./index.ts";
 import { poolOf } from "./client/client.ts";
+import { sql } from "./client/literal.ts";
 
 let database: MigratedDatabase;
 let mine: BusinessScope;
@@ -140,5 +143,34 @@ describe("scopes", () => {
       if (attempt.status === "rejected") expect(attempt.reason).toMatchObject({ code: "unavailable" });
     }
     expect(await getBusiness(mine)).toMatchObject({ id: mine.businessId });
+  });
+});
+
+describe("a business's share of the connections", () => {
+  test("leaves connections to others while its statements hang", async () => {
+    const db = createDatabase({ url: database.appUrl, poolSize: 4, applicationName: "shares" });
+    try {
+      const floods = await Promise.all([1, 2].map(() => createBusiness(database.db)));
+      const patient = await createBusiness(database.db);
+      let running = 0;
+      let most = 0;
+      const hung = Promise.withResolvers<void>();
+      const hang = async ({ businessId }: BusinessScope) =>
+        forBusiness(db, businessId).run(async (inside) => {
+          await inside`select 1`;
+          most = Math.max(most, ++running);
+          await hung.promise;
+          running -= 1;
+        });
+      const hanging = floods.flatMap((scope) => Array.from({ length: 10 }, () => hang(scope)));
+      await until(() => running === 3, { what: "statements on all but the last connection" });
+      const own = forBusiness(db, patient.businessId);
+      for (let n = 0; n < 10; n++) expect(await own.ask(sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
+      expect(most).toBe(3);
+      hung.resolve();
+      await Promise.allSettled(hanging);
+    } finally {
+      await db.close();
+    }
   });
 });

@@ -1,5 +1,5 @@
 import type { Row, RowList, TransactionSql } from "postgres";
-import { poolOf, waitsOf } from "./client/client.ts";
+import { poolOf, waitsOf, withConnection } from "./client/client.ts";
 import type { Database } from "./client/client.ts";
 import { toDatabaseError } from "./client/errors.ts";
 import { textOf } from "./client/literal.ts";
@@ -42,17 +42,17 @@ const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$
 /** The rows of one business. Throws on an id that is not a UUID. */
 export function forBusiness(db: Database, businessId: string): BusinessScope {
   if (!uuidForm.test(businessId)) throw new TypeError("a business id must be a UUID");
-  return { businessId, ...within(db, "prosaas.business_id", businessId) } as BusinessScope;
+  return { businessId, ...within(db, "prosaas.business_id", businessId, businessId) } as BusinessScope;
 }
 
 /** The rows of every business: for what is not done on behalf of one. */
 export function forPlatform(db: Database): PlatformScope {
-  return within(db, "prosaas.scope", "platform") as PlatformScope;
+  return within(db, "prosaas.scope", "platform", undefined) as PlatformScope;
 }
 
 /** No rows at all: for calls of functions that declare the scope of each row they touch themselves. */
 export function forNobody(db: Database): Pick<Scope, "ask"> {
-  return { ask: (statement) => send(db, textOf(statement)) };
+  return { ask: (statement) => send(db, textOf(statement), undefined) };
 }
 
 /** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
@@ -66,26 +66,31 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
   );
 }
 
-/** `setting` and `value` are constants, or a UUID. */
-function within(db: Database, setting: string, value: string): Scope {
+/** `setting` and `value` are constants, or a UUID; `owner` is the business whose share of the connections is used. */
+function within(db: Database, setting: string, value: string, owner: string | undefined): Scope {
   const { statementMs } = waitsOf(db);
   const timeout = statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`;
   const declaration = `set local ${setting} = '${value}'${timeout}`;
   return {
     run: async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
       try {
-        return (await poolOf(db).begin((sql) => {
-          // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
-          void sql.unsafe(declaration).execute();
-          return work(sql);
-        })) as T;
+        return await withConnection(
+          db,
+          owner,
+          () =>
+            poolOf(db).begin((sql) => {
+              // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
+              void sql.unsafe(declaration).execute();
+              return work(sql);
+            }) as Promise<T>,
+        );
       } catch (error) {
         throw toDatabaseError(error);
       }
     },
     // Statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
-      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`);
+      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`, owner);
       // The driver begins a second result when rows come; without any, both statements share the first.
       return "command" in answer ? answer : answer[1];
     },
@@ -93,13 +98,14 @@ function within(db: Database, setting: string, value: string): Scope {
 }
 
 /** Sends a query and waits for its answer no longer than a connection and an answer may take together. */
-async function send<R>(db: Database, query: string): Promise<R> {
+async function send<R>(db: Database, query: string, owner: string | undefined): Promise<R> {
   const { acquireMs, answerMs } = waitsOf(db);
   // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(lateAnswer()), acquireMs + answerMs);
   try {
-    return (await Promise.race([poolOf(db).unsafe(query).simple(), late.promise])) as R;
+    const answer = withConnection(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>);
+    return await Promise.race([answer, late.promise]);
   } catch (error) {
     throw toDatabaseError(error);
   } finally {

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { FairSlots } from "../../runtime/fair_slots.ts";
 
 /** The role that services work as: it owns nothing, and row-level security applies to it. */
 export const appRole = "prosaas_app";
@@ -37,11 +38,13 @@ export const workerWaits: Waits = { acquireMs: 10_000, answerMs: 25_000, stateme
 
 const pool = Symbol("pool");
 const limits = Symbol("limits");
+const slots = Symbol("slots");
 
 /** A pool of connections. Statements reach it through a scope only: `forBusiness` or `forPlatform`. */
 export type Database = {
   readonly [pool]: postgres.Sql;
   readonly [limits]: Waits;
+  readonly [slots]: FairSlots;
   /** Resolves when the server answers; throws when it does not. */
   ping(): Promise<void>;
   /** Waits up to five seconds for running statements, then closes. */
@@ -71,11 +74,40 @@ export function createDatabase({ url, poolSize, applicationName, waits = request
   return {
     [pool]: sql,
     [limits]: waits,
+    [slots]: new FairSlots(connectionShares(poolSize)),
     ping: async () => {
       await sql`select 1`;
     },
     close: () => sql.end({ timeout: 5 }),
   };
+}
+
+/**
+ * A business holds at most half of a process's connections, and a few businesses together leave a quarter to others:
+ * neither slow statements nor a flood of them keep another business from the database.
+ */
+const connectionShares = (poolSize: number) => ({
+  total: poolSize,
+  share: Math.ceil(poolSize / 2),
+  reserved: Math.floor(poolSize / 4),
+});
+
+/**
+ * Runs `work`, which uses one connection. Waits for its turn while the owner's share of the connections is used up; an
+ * undefined owner is the platform itself, which has no share. `work` must not wait for a connection of the same owner.
+ */
+export async function withConnection<T>(db: Database, owner: string | undefined, work: () => Promise<T>): Promise<T> {
+  const { [slots]: shared, [limits]: waits } = db;
+  if (!shared.take(owner) && !(await shared.acquire(owner, waits.acquireMs))) throw noConnection();
+  try {
+    return await work();
+  } finally {
+    shared.giveBack(owner);
+  }
+}
+
+function noConnection(): Error {
+  return Object.assign(new Error("no connection to the database was free in time"), { code: "ACQUIRE_TIMEOUT" });
 }
 
 /** The connections under a database. For `scope.ts` alone: what goes past a scope goes past the tenants' walls. */

@@ -73,16 +73,17 @@ describe("a broken connection", () => {
   test("fails its own transaction only, at any moment", async () => {
     const poolSize = 4;
     const db = open(poolSize);
-    const { businessId } = await createBusiness(database.db);
-    const scope = forBusiness(db, businessId);
+    // One business alone would not use the whole pool.
+    const businesses = await Promise.all(Array.from({ length: poolSize }, () => createBusiness(database.db)));
+    const scopes = businesses.map(({ businessId }) => forBusiness(db, businessId));
     const kept: string[] = [];
     const refused: unknown[] = [];
     let over = false;
     const work = Promise.all(
-      Array.from({ length: 3 * poolSize }, async () => {
+      Array.from({ length: 3 * poolSize }, async (_, lane) => {
         while (!over) {
           const key = uuidv7();
-          await remember(scope, key).then(
+          await remember(scopes[lane % poolSize]!, key).then(
             () => kept.push(key),
             (error: unknown) => refused.push(error),
           );
@@ -104,7 +105,7 @@ describe("a broken connection", () => {
     for (const error of refused) expect(error).toMatchObject({ code: "unavailable" });
     const rows = await database.owner<
       { key: string }[]
-    >`select key from idempotency_keys where business_id = ${businessId}`;
+    >`select key from idempotency_keys where business_id = any(${scopes.map((scope) => scope.businessId)}::uuid[])`;
     const stored = new Set(rows.map((row) => row.key));
     expect(kept.filter((key) => !stored.has(key))).toEqual([]);
 
@@ -112,7 +113,7 @@ describe("a broken connection", () => {
     const together = Promise.withResolvers<void>();
     let present = 0;
     await Promise.all(
-      Array.from({ length: poolSize }, () =>
+      scopes.map((scope) =>
         scope.run(async (sql) => {
           await sql`select 1`;
           if (++present === poolSize) together.resolve();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { FairSlot } from "../../../lib/runtime/fair_slot.ts";
+import { FairSlots } from "../../../lib/runtime/fair_slots.ts";
 
 /** Inflated bytes that all histories of a shard read in a second: about a quarter of a core. */
 const defaultBytesPerS = 32 * 1024 * 1024;
@@ -11,7 +11,7 @@ const maxWaitMs = 60_000;
  * however many and long they are.
  */
 export class HistoryShare {
-  readonly #slot = new FairSlot();
+  readonly #slot = new FairSlots({ total: 1, share: 1 });
   readonly #bytesPerS: number;
 
   constructor(bytesPerS = defaultBytesPerS) {
@@ -20,14 +20,13 @@ export class HistoryShare {
 
   /** Reads a chunk of `bytes` in a turn of the business. The turn lasts as long as the rate has it. */
   async turn<T>(businessId: string, bytes: number, read: () => T): Promise<T> {
-    const release = await this.#slot.acquire(businessId, maxWaitMs);
-    if (release === undefined) throw new Error("the history had no turn in time");
+    if (!(await this.#slot.acquire(businessId, maxWaitMs))) throw new Error("the history had no turn in time");
     try {
       const result = read();
       await sleep((bytes / this.#bytesPerS) * 1_000);
       return result;
     } finally {
-      release();
+      this.#slot.giveBack(businessId);
     }
   }
 }

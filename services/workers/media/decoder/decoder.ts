@@ -1,6 +1,6 @@
 import { extname, join } from "node:path";
 import type { Decoded } from "./decode.ts";
-import { FairSlot } from "../../../../lib/runtime/fair_slot.ts";
+import { FairSlots } from "../../../../lib/runtime/fair_slots.ts";
 import { decoderLimits, maxAnswerBytes } from "./limits.ts";
 import type { DecoderLimits } from "./limits.ts";
 
@@ -23,15 +23,14 @@ const program = join(import.meta.dir, `child${extname(import.meta.path)}`);
 
 /** The decoder of a worker process: one child at a time, whatever the number of jobs. */
 export function createDecoder(limits: DecoderLimits = decoderLimits): Decoder {
-  const slot = new FairSlot();
+  const slot = new FairSlots({ total: 1, share: 1 });
   return {
     withSlot: async (businessId, maxWaitMs, work) => {
-      const release = await slot.acquire(businessId, maxWaitMs);
-      if (release === undefined) return undefined;
+      if (!(await slot.acquire(businessId, maxWaitMs))) return undefined;
       try {
         return await work((bytes, mime, signal) => decodeInChild(limits, bytes, mime, signal));
       } finally {
-        release();
+        slot.giveBack(businessId);
       }
     },
   };

@@ -1,0 +1,54 @@
+import { describe, expect, test } from "bun:test";
+import { FairSlots } from "./fair_slots.ts";
+
+const single = () => new FairSlots({ total: 1, share: 1 });
+
+describe("FairSlots", () => {
+  test("grants one holder at a time", async () => {
+    const slots = single();
+    expect(slots.take("a")).toBeTrue();
+    expect(slots.take("b")).toBeFalse();
+    const second = slots.acquire("b", 60_000);
+    expect(Bun.peek.status(second)).toBe("pending");
+    slots.giveBack("a");
+    expect(await second).toBeTrue();
+  });
+
+  test("alternates between owners, however many wait of each", async () => {
+    const slots = single();
+    const order: string[] = [];
+    slots.take("a");
+    const waiting = ["a1", "a2", "a3", "b1", "c1", "b2"].map(async (name) => {
+      const owner = name[0]!;
+      await slots.acquire(owner, 60_000);
+      order.push(name);
+      slots.giveBack(owner);
+    });
+    slots.giveBack("a");
+    await Promise.all(waiting);
+    expect(order).toEqual(["a1", "b1", "c1", "a2", "b2", "a3"]);
+  });
+
+  test("leaves slots beyond an owner's share to others", async () => {
+    const slots = new FairSlots({ total: 4, share: 2, reserved: 1 });
+    expect(["a", "a", "a", undefined, "b"].map((owner) => slots.take(owner))).toEqual([true, true, false, true, true]);
+    const [a, b] = [slots.acquire("a", 60_000), slots.acquire("b", 60_000)];
+    slots.giveBack(undefined);
+    // Its last slot is for an owner without one.
+    expect([Bun.peek.status(a), Bun.peek.status(b)]).toEqual(["pending", "pending"]);
+    slots.giveBack("a");
+    expect(await a).toBeTrue();
+    expect(Bun.peek.status(b)).toBe("pending");
+    slots.giveBack("a");
+    expect(await b).toBeTrue();
+  });
+
+  test("gives up after maxWaitMs without losing the slot", async () => {
+    const slots = single();
+    slots.take("a");
+    expect(await slots.acquire("b", 1)).toBeFalse();
+    slots.giveBack("a");
+    expect(await slots.acquire("c", 60_000)).toBeTrue();
+    expect(await slots.acquire("c", 1)).toBeFalse();
+  });
+});

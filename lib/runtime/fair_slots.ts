@@ -1,0 +1,63 @@
+import { Slots } from "./slots.ts";
+import type { SlotLimits } from "./slots.ts";
+
+type Owner = string | undefined;
+type Waiter = { grant: () => void };
+
+/**
+ * Slots for which owners wait. An owner holds at most its share, and those that wait take turns, whatever the number of
+ * waiters of each. An undefined owner has no share, but takes turns, too.
+ */
+export class FairSlots {
+  readonly #slots: Slots;
+  /** Waiters by owner; the first owner is next. None of them could be granted a slot now. */
+  readonly #waiting = new Map<Owner, Waiter[]>();
+
+  constructor(limits: SlotLimits) {
+    this.#slots = new Slots(limits);
+  }
+
+  /** Takes a slot at once; false if none is free for this owner. Give each slot back once. */
+  take(owner: Owner): boolean {
+    return this.#slots.take(owner) === null;
+  }
+
+  /** Waits for a slot; false if there was none within `maxWaitMs`. Give each slot back once. */
+  acquire(owner: Owner, maxWaitMs: number): Promise<boolean> {
+    if (this.take(owner)) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        grant: () => {
+          clearTimeout(timer);
+          resolve(true);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#remove(owner, waiter);
+        resolve(false);
+      }, maxWaitMs);
+      const others = this.#waiting.get(owner);
+      if (others === undefined) this.#waiting.set(owner, [waiter]);
+      else others.push(waiter);
+    });
+  }
+
+  giveBack(owner: Owner): void {
+    this.#slots.giveBack(owner);
+    for (const [next, waiters] of this.#waiting) {
+      if (!this.take(next)) continue;
+      // Back to the end of the line: the other owners come first.
+      this.#waiting.delete(next);
+      const first = waiters.shift();
+      if (waiters.length > 0) this.#waiting.set(next, waiters);
+      first?.grant();
+      return;
+    }
+  }
+
+  #remove(owner: Owner, waiter: Waiter): void {
+    const others = (this.#waiting.get(owner) ?? []).filter((one) => one !== waiter);
+    if (others.length === 0) this.#waiting.delete(owner);
+    else this.#waiting.set(owner, others);
+  }
+}
