@@ -67,7 +67,7 @@ job "indexer" {
         change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
       resources {
-        cpu        = 100 # MHz, a share and not a limit
+        cpu        = 50  # MHz, a share and not a limit: the services come first
         memory     = 192 # MB
         memory_max = 512 # MB: one process with one connection
       }

@@ -200,7 +200,7 @@ job "workers" {
           change_mode = "noop" # as above
         }
         resources {
-          cpu        = 150 # MHz, a share and not a limit: what counts is the ratio to the other tasks
+          cpu        = lookup({ high = 200, low = 50 }, group.key, 150) # MHz, a share: decoders (low) last
           memory     = var.memory.reserve
           memory_max = var.memory.max
         }

@@ -24,7 +24,7 @@ describe("CPU shares", () => {
   });
 
   test("follow the group of a job", () => {
-    const text = 'variable "cpu" { default = { high = 7, low = 3 } }\n cpu = var.cpu[group.key]\n';
-    expect([cpuOf(text, "a", "high"), cpuOf(text, "a", "low")]).toEqual([7, 3]);
+    const text = " cpu = lookup({ high = 7, low = 3 }, group.key, 5) # MHz\n";
+    expect(["high", "low", "default"].map((group) => cpuOf(text, "a", group))).toEqual([7, 3, 5]);
   });
 });

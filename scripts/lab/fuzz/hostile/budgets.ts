@@ -57,9 +57,11 @@ export async function redisMaxMemoryMb(): Promise<number> {
 export const memoryMaxOf = (text: string, job: string): number => resourceOf(text, job, "memory_max");
 
 function resourceOf(text: string, job: string, resource: string, group = ""): number {
-  const value = [...text.matchAll(new RegExp(`^\\s*${resource}\\s*=\\s*(\\S+)`, "gm"))].at(-1)?.[1] ?? "";
-  const [, variable, key = "default"] =
-    /^var\.(\w+)(?:\.(\w+))?$/.exec(value.replace("[group.key]", `.${group}`)) ?? [];
+  const assignments = text.matchAll(new RegExp(`^\\s*${resource}\\s*=\\s*(lookup\\(.*?\\)|\\S+)`, "gm"));
+  const value = [...assignments].at(-1)?.[1] ?? "";
+  const [, ofGroups = "", otherwise] = /^lookup\(\{(.*)\}, group\.key, (\d+)\)$/.exec(value) ?? [];
+  if (otherwise !== undefined) return Number(new RegExp(`\\b${group} = (\\d+)`).exec(ofGroups)?.[1] ?? otherwise);
+  const [, variable, key = "default"] = /^var\.(\w+)(?:\.(\w+))?$/.exec(value) ?? [];
   const number =
     variable === undefined
       ? value
