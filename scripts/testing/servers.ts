@@ -33,6 +33,9 @@ export type ServerOptions = {
   processes?: number;
 };
 
+/** A test server is never started again after a crash. */
+const withoutCrashSafety = { fsync: "off", full_page_writes: "off", checkpoint_timeout: "1h", max_wal_size: "4GB" };
+
 /** Starts Redis, PostgreSQL and Consul; `stop` ends them and deletes their data. */
 export async function startServers({
   postgres: settings = {},
@@ -78,7 +81,7 @@ export async function startServers({
     ];
     start("redis", [...redis, "--aclfile", users]);
     const postgres = await initPostgres(folder);
-    start("postgres", postgresCommand(postgres, postgresPort, { fsync: "off", ...settings }), "SIGINT");
+    start("postgres", postgresCommand(postgres, postgresPort, { ...withoutCrashSafety, ...settings }), "SIGINT");
     const startConsul = async () => void consuls.push(await startConsulServer());
     await Promise.all([
       ...Array.from({ length: processes }, startConsul),
