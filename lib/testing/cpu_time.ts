@@ -1,7 +1,12 @@
-/** Runs `work` and returns the CPU time of this thread in ms, which excludes other processes and threads. */
+/** The CPU time of this thread so far, ms. It excludes other processes and threads. */
+export function threadCpuMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** Runs `work` and returns the CPU time that it took this thread, ms. */
 export function cpuMs(work: () => void): number {
-  const before = process.threadCpuUsage();
+  const before = threadCpuMs();
   work();
-  const after = process.threadCpuUsage();
-  return (after.user - before.user + after.system - before.system) / 1_000;
+  return threadCpuMs() - before;
 }

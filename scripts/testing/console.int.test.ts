@@ -164,10 +164,12 @@ describe("the console", () => {
     await says("The first of all");
     await send("One that comes later");
     await publish("message.sent");
-    await says("One that comes later");
+    // The list of chats may show the text first.
+    await page.waitForFunction(() => document.querySelectorAll('.thread [role="img"]').length === 2);
     expect(
       await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label"))),
     ).toEqual(["queued", "queued"]);
+    await says("One that comes later");
   });
 
   describe("messages with files", () => {
