@@ -16,12 +16,12 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe("fuzz:hostile", () => {
   test("breaks no bound of the platform", async () => {
     const lines: string[] = [];
-    const plan = planOf(kinds, 400);
+    const plan = planOf(kinds, 200);
     const result = await runHostile({
       folder,
       plan,
       seed: 7,
-      quietS: 6,
+      quietS: 3,
       together: 6,
       patience: 0.3,
       say: (line) => lines.push(line),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import sharp from "sharp";
 import { getMedia } from "../../../lib/db/index.ts";
@@ -116,10 +116,13 @@ describe("fetch_media", () => {
 });
 
 describe("describe_media", () => {
+  let bomb: Buffer;
+  beforeAll(async () => {
+    const create = { width: 7_071, height: 7_071, channels: 3, background: "#2a7" } as const;
+    bomb = await sharp({ create }).avif({ effort: 0 }).toBuffer();
+  });
+
   test.each(["image", "document"])("an AVIF bomb sent as %s gets no description", async (type) => {
-    const bomb = await sharp({ create: { width: 7_071, height: 7_071, channels: 3, background: "#2a7" } })
-      .avif({ effort: 0 })
-      .toBuffer();
     const settled = await write({ type, media: { file: bomb.toString("base64"), mime: "image/avif" } });
     const { media } = await settled();
     expect(media).toEqual({ id: expect.any(String), mime: "image/avif", size: bomb.length });

@@ -12,6 +12,8 @@ import { clockFile, flush, injectFaults } from "./faults.ts";
 
 export type ChaosPlan = {
   folder: string;
+  /** WORKER_GROUP of each worker. */
+  groups?: readonly string[];
   businesses: number;
   /** Posted while faults are injected; each causes one webhook delivery. */
   messages: number;
@@ -23,13 +25,23 @@ export type ChaosPlan = {
   say: (line: string) => void;
 };
 
-const groups = ["high", "high", "default", "default", "low", "low"];
+/** Two workers of each group, so that one takes over when the other dies. */
+const twoOfEach = ["high", "high", "default", "default", "low", "low"];
 
 /** Longest time until everything is processed after the last fault; some retries wait for half a minute. */
 const settleMs = 240_000;
 
 /** Injects faults while messages are posted, and accounts for every message. */
-export async function runChaos({ folder, businesses, messages, rate, pending, campaign, say }: ChaosPlan) {
+export async function runChaos({
+  folder,
+  groups = twoOfEach,
+  businesses,
+  messages,
+  rate,
+  pending,
+  campaign,
+  say,
+}: ChaosPlan) {
   const workers = groups.map((group, n) => ({
     group,
     env: { CLOCK_FILE: clockFile(folder, n) },
