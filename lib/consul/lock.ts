@@ -33,6 +33,8 @@ export type HeldLock = {
   readonly state: LockState;
   /** The key's LockIndex when this owner took it. */
   readonly token: number;
+  /** When Consul last confirmed the lock: the time of the request, in `performance.now()`; null before the first. */
+  readonly confirmedAt: number | null;
   /** The Consul session that holds it. A successor on the same volume destroys it to take the lock at once. */
   readonly session: string | null;
   release(): Promise<void>;
@@ -102,17 +104,20 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
   let session: string | null = null;
   let stale: string | null = options.previousSession ?? null;
   const unanswered = new Set<string>();
+  let confirmedAt: number | null = null;
 
   const take = async (): Promise<Attempt> => {
     if (stale !== null) {
       await consul.api.session.destroy(stale);
       stale = null;
     }
+    const askedAt = performance.now();
     const result = await attempt(options, unanswered);
     if ("held" in result) {
       ({ session, token } = result.held);
       unanswered.clear();
       state = "held";
+      confirmedAt = askedAt;
       onHeld?.(result.held);
     }
     return result;
@@ -121,12 +126,14 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
   /** Renews the session, or replaces it if it expired. */
   const confirm = async (): Promise<void> => {
     const former = session;
+    const askedAt = performance.now();
     if (session !== null) {
       try {
         await consul.api.session.renew(session);
         const entry = await kvGet(consul, key);
         if (entry?.session === session) {
           state = "held";
+          confirmedAt = askedAt;
           return;
         }
       } catch (error) {
@@ -199,6 +206,9 @@ export async function holdLock(options: LockOptions): Promise<HeldLock> {
     },
     get token() {
       return token;
+    },
+    get confirmedAt() {
+      return confirmedAt;
     },
     get session() {
       return session;

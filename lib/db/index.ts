@@ -47,6 +47,7 @@ export { assignLeastLoaded, assignShard } from "./businesses/assign_shard.ts";
 export * from "./broadcasts/index.ts";
 export * from "./chats/index.ts";
 export * from "./calls/index.ts";
+export * from "./copies/index.ts";
 export { addAuditReads, listAuditReads } from "./audit/audit_reads.ts";
 export type { ReadCount } from "./audit/audit_reads.ts";
 export { completeAuditEvent, insertAuditEvent, listAuditEvents } from "./audit/audit_events.ts";

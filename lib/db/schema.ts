@@ -30,6 +30,7 @@ export type {
 } from "./calls/schema.ts";
 export { consoleSessions } from "./console_sessions/schema.ts";
 export type { ConsoleSession } from "./console_sessions/schema.ts";
+export { shardCopies, shardTail } from "./copies/schema.ts";
 export { idempotencyKeys } from "./idempotency/schema.ts";
 export type { IdempotencyKey } from "./idempotency/schema.ts";
 export { journalQuarantine } from "./inbound/schema.ts";

@@ -92,7 +92,7 @@ job "pgbouncer" {
       }
       template {
         destination   = "secrets/users"
-        data          = "{{ with nomadVar \"nomad/jobs/pgbouncer\" }}\"prosaas_app\" \"{{ .app_password }}\"{{ end }}"
+        data          = file("nomad/tasks/pgbouncer-users.ctmpl")
         perms         = "0400"
         uid           = 65534 # of the task
         gid           = 65534

@@ -1,6 +1,7 @@
 # The primary database, for a cluster without a managed Postgres. The prestart task makes the database cluster, the
-# database "prosaas" and its roles: prosaas owns it, services log in as prosaas_app, a replica as prosaas_replication.
-# A template reads superuser_password, owner_password, app_password and replication_password in nomad/jobs/postgres.
+# database "prosaas" and its roles: prosaas owns it, services log in as prosaas_app, shards as prosaas_shards,
+# a replica as prosaas_replication.
+# nomad/tasks/postgres-passwords.ctmpl reads their passwords in nomad/jobs/postgres.
 
 variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on

@@ -53,11 +53,20 @@ SQL
   mv "$data.part" "$data"
 fi
 
-# A cluster from before there were replicas has no role for them.
-role=prosaas_replication
-create="CREATE ROLE $role LOGIN REPLICATION"
+# A cluster from before there were replicas, or copies of shards, has no roles for them.
+ensure() {
+  echo "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$1'') THEN CREATE ROLE $1; END IF; END'"
+}
+shards=
+if grep -q '^prosaas_shards=' "$passwords"; then
+  shards="ALTER ROLE prosaas_shards LOGIN PASSWORD $(literal prosaas_shards)"
+fi
 single_user "$data" <<SQL
-DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$role'') THEN $create; END IF; END'
+$(ensure prosaas_replication)
+$(ensure prosaas_shards)
+ALTER ROLE prosaas_replication LOGIN REPLICATION
+GRANT CONNECT ON DATABASE prosaas TO prosaas_shards
+${shards:-SELECT}
 ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)
 ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)

@@ -12,6 +12,8 @@ const generators = {
   postgres_superuser_password: () => token(32),
   postgres_owner_password: () => token(32),
   postgres_app_password: () => token(32),
+  /** Of the role that shards copy their state as. */
+  postgres_shards_password: () => token(32),
   postgres_replication_password: () => token(32),
   /** Of the users in nomad/data/redis.nomad.hcl. */
   redis_shards_password: () => token(32),
@@ -62,6 +64,9 @@ const asOwner: Items = (secrets, at) => ({
 const throughPooler: Items = (secrets, at) => ({
   DATABASE_URL_POOLER: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.pooler}/prosaas`,
 });
+const asShard: Items = (secrets, at) => ({
+  DATABASE_URL_POOLER: `postgres://prosaas_shards:${secrets.postgres_shards_password}@${at.pooler}/prosaas`,
+});
 const ofReplica: Items = (secrets, at) => ({
   DATABASE_URL_READ: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.replica}/prosaas`,
 });
@@ -79,6 +84,7 @@ const itemsOfJob: Record<string, readonly Items[]> = {
       superuser_password: secrets.postgres_superuser_password,
       owner_password: secrets.postgres_owner_password,
       app_password: secrets.postgres_app_password,
+      shards_password: secrets.postgres_shards_password,
       replication_password: secrets.postgres_replication_password,
     }),
   ],
@@ -92,7 +98,9 @@ const itemsOfJob: Record<string, readonly Items[]> = {
       operator_password: secrets.redis_operator_password,
     }),
   ],
-  pgbouncer: [(secrets) => ({ app_password: secrets.postgres_app_password })],
+  pgbouncer: [
+    (secrets) => ({ app_password: secrets.postgres_app_password, shards_password: secrets.postgres_shards_password }),
+  ],
   migrate: [asOwner, (secrets) => ({ ADMIN_KEY: secrets.admin_key })],
   indexer: [asOwner],
   simulator: [
@@ -107,7 +115,7 @@ const itemsOfJob: Record<string, readonly Items[]> = {
       tls_authority: secrets.tls_authority,
     }),
   ],
-  "wa-shards": [redisAs("shards"), (secrets) => ({ WA_NOISE_ROOT: secrets.wa_noise_root })],
+  "wa-shards": [redisAs("shards"), asShard, (secrets) => ({ WA_NOISE_ROOT: secrets.wa_noise_root })],
   workers: [
     throughPooler,
     redisAs("workers"),

@@ -81,6 +81,7 @@ describe("secrets of a shard", () => {
     const at = { postgres: "pg:1", replica: "pg:2", pooler: "pool:3", redis: "redis:4" };
     const items = jobItems("wa-shards", { ...secrets, ...given }, at, {});
     expect(items).toEqual({
+      DATABASE_URL_POOLER: `postgres://prosaas_shards:${secrets.postgres_shards_password}@pool:3/prosaas`,
       REDIS_URL: `redis://shards:${secrets.redis_shards_password}@redis:4/0`,
       WA_NOISE_ROOT: "root",
     });

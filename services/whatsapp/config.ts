@@ -1,7 +1,19 @@
 import { z } from "zod";
 import { deviceName, plainDeviceName } from "../../lib/contracts/shard/device_name.ts";
 import { noProxies, zProxies } from "../../lib/egress/index.ts";
-import { baseEnv, consulEnv, loadConfig, redisEnv, zInt, zKeyRing, zUrl } from "../../lib/runtime/config.ts";
+import {
+  baseEnv,
+  consulEnv,
+  databaseEnv,
+  loadConfig,
+  parseConfig,
+  redisEnv,
+  zInt,
+  zKeyRing,
+  zUrl,
+} from "../../lib/runtime/config.ts";
+import type { ConfigFault } from "../../lib/runtime/config.ts";
+import { storageEnv } from "../../lib/storage/index.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { zNoiseRoot } from "./session/noise_root.ts";
 
@@ -9,10 +21,20 @@ export const whatsappEnv = z.object({
   ...baseEnv,
   ...consulEnv,
   ...redisEnv,
+  ...storageEnv,
   /** NOMAD_ALLOC_INDEX, from 0; the shard's number is one more. */
   SHARD_INDEX: zInt(0, 9_999),
   /** The shard's volume. */
   AUTH_DIR: z.string().min(1).default("/auth"),
+  /**
+   * How much of the shard's state survives its volume (copy/README.md).
+   *   local      nothing
+   *   copied     everything but the last second
+   *   required   everything: nothing leaves the shard before the copy has it
+   */
+  WA_DURABILITY: z.enum(["local", "copied", "required"]).default("local"),
+  /** For the copy: through the pooler, as the role prosaas_shards. */
+  DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER.optional(),
   /** "id:base64 of 32 bytes[,…]": the first key seals, every key opens. */
   AUTH_KEYS: zKeyRing,
   /** The ring that all shards shared before each had its own. It opens values that no shard has resealed yet. */
@@ -39,5 +61,15 @@ export type ShardConfig = z.output<typeof whatsappEnv>;
 /** Loads the configuration of a shard. Exits with every fault named if there are any. */
 export function loadShardConfig(env: Record<string, string | undefined> = process.env): ShardConfig {
   const former = env["FORMER_AUTH_KEYS"];
-  return loadConfig(whatsappEnv, former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env);
+  const own = former ? { ...env, AUTH_KEYS: `${env["AUTH_KEYS"]},${former}` } : env;
+  return loadConfig(whatsappEnv, own, faultsOfCopy(own));
+}
+
+/** A copy needs Postgres and a storage. */
+function faultsOfCopy(env: Record<string, string | undefined>): ConfigFault[] {
+  const parsed = parseConfig(whatsappEnv, env);
+  if (!("config" in parsed) || parsed.config.WA_DURABILITY === "local") return [];
+  return (["DATABASE_URL_POOLER", "STORAGE_URL"] as const)
+    .filter((variable) => parsed.config[variable] === undefined)
+    .map((variable) => ({ variable, message: `is not set, and WA_DURABILITY is ${parsed.config.WA_DURABILITY}` }));
 }

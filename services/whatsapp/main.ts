@@ -16,6 +16,8 @@ import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
+import type { ShardCopy } from "./copy/copy.ts";
+import { startCopy } from "./copy/start.ts";
 import { loadShardConfig } from "./config.ts";
 import { Moving } from "./moving/moving.ts";
 import { Placements } from "./moving/placements.ts";
@@ -55,8 +57,6 @@ const main = async (life: Lifecycle): Promise<void> => {
 
   const volume = claimVolume(config.AUTH_DIR, number);
   life.onStop("volume lock", () => volume.release());
-  const db = ShardDb.open(volume.file("shard.db"), config.AUTH_KEYS);
-  life.onStop("shard database", () => db.close());
   const owner = await claimShard({
     consul,
     volume,
@@ -65,6 +65,28 @@ const main = async (life: Lifecycle): Promise<void> => {
     onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
   });
   life.onStop("shard ownership", () => owner.release());
+  let db: ShardDb | undefined;
+  let copy: ShardCopy | undefined;
+  // Before a restore, which takes longer than Consul's checks have patience.
+  const operational = operations({
+    logger,
+    metrics,
+    metricsToken: config.METRICS_TOKEN,
+    ready: () => [
+      { name: "running", ok: !life.stopping.aborted },
+      { name: "owner", ok: owner.state !== "lost", detail: owner.state },
+      {
+        name: "volume",
+        ok: db !== undefined && db.fault === undefined,
+        ...(db?.fault === undefined ? {} : { detail: db.fault }),
+      },
+    ],
+  });
+  const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
+  // An empty volume is restored before its database is opened.
+  const beginCopy = await startCopy({ config, volume, owner, life, logger });
+  db = ShardDb.open(volume.file("shard.db"), config.AUTH_KEYS);
+  life.onStop("shard database", () => db.close());
 
   const redis = createRedis(config.REDIS_URL, "command", (error) => logger.debug({ error }, "redis"));
   const producer = createProducer(redis);
@@ -123,7 +145,13 @@ const main = async (life: Lifecycle): Promise<void> => {
   const kept = new KeptMessages(db);
   const placements = new Placements(db);
   const attempts = Attempts.open(volume.file("attempts.map"));
-  const fence = () => owner.fence();
+  // Every table exists, and nothing was written yet.
+  copy = beginCopy?.(db);
+  if (copy !== undefined) shardMetrics.observeCopy(copy);
+  const fence = () => {
+    owner.fence();
+    copy?.fence();
+  };
   shard = new Shard({
     volume,
     keys: config.AUTH_KEYS,
@@ -132,6 +160,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     kept,
     attempts,
     placements,
+    storeCopies: copy?.stores,
     url: config.WA_WEBSOCKET_URL,
     paced: config.PACING === "on",
     platformPacing: platformPacing.current,
@@ -143,9 +172,17 @@ const main = async (life: Lifecycle): Promise<void> => {
     deviceName: config.WA_DEVICE_NAME,
     metrics: shardMetrics,
   });
-  life.onStop("sessions", () => shard.stop("the shard is stopping", owner.state === "lost" ? 0 : graceMs));
+  life.onStop("sessions", () =>
+    shard.stop("the shard is stopping", owner.state === "lost" || copy?.isLost ? 0 : graceMs),
+  );
+  await copy?.ready();
   shard.resume();
-  void resealUnderFirstKey({ db, journal, ledger, kept, logger });
+  // The copy is sealed under the first key first: once the end of resealing is logged, nothing needs the older ones.
+  const copied = copy?.settled();
+  void (async () => {
+    await copied;
+    await resealUnderFirstKey({ db, journal, ledger, kept, logger });
+  })();
 
   const app = createApp({
     shard,
@@ -157,6 +194,7 @@ const main = async (life: Lifecycle): Promise<void> => {
       placements,
       sessions: shard,
       keys: config.AUTH_KEYS,
+      copy,
       fence,
       logger,
     }),
@@ -166,17 +204,6 @@ const main = async (life: Lifecycle): Promise<void> => {
     version: config.NOMAD_META_RELEASE,
     metrics,
   });
-  const operational = operations({
-    logger,
-    metrics,
-    metricsToken: config.METRICS_TOKEN,
-    ready: () => [
-      { name: "running", ok: !life.stopping.aborted },
-      { name: "owner", ok: owner.state !== "lost", detail: owner.state },
-      { name: "volume", ok: db.fault === undefined, ...(db.fault === undefined ? {} : { detail: db.fault }) },
-    ],
-  });
-  const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   const { port } = serve({
     app,
     host: config.HOST,

@@ -7,6 +7,7 @@ import type { Logger } from "../../lib/runtime/log.ts";
 import type { ConnectRequest, SessionAction } from "../../lib/contracts/shard/schemas.ts";
 import type { KeyRing } from "../../lib/core/key_ring.ts";
 import { archiveStore, purgeArchive } from "./auth/archive.ts";
+import type { StoreCopies } from "./copy/store_copies.ts";
 import type { ProxyPool } from "../../lib/egress/index.ts";
 import type { Placements } from "./moving/placements.ts";
 import type { Attempts } from "./receiving/attempts.ts";
@@ -29,6 +30,8 @@ export type ShardOptions = {
   kept: KeptMessages;
   attempts: Attempts;
   placements: Placements;
+  /** Copies the auth stores off the volume. Default: they are not copied. */
+  storeCopies?: StoreCopies | undefined;
   /** WhatsApp's WebSocket. */
   url: string;
   /** True if accounts are paced by default, if the business has no setting. */
@@ -189,6 +192,7 @@ export class Shard {
       businessId: id,
       shard: volume.shard,
       storePath: volume.file("sessions", id, "auth.db"),
+      storeCopy: this.#options.storeCopies?.of("sessions", id),
       keys,
       ledger,
       journal,
@@ -210,7 +214,10 @@ export class Shard {
       egress: this.#options.egress,
       deviceName: this.#options.deviceName,
       fence,
-      archiveStore: () => archiveStore(volume.file("sessions"), volume.file("set-aside"), id),
+      archiveStore: () => {
+        archiveStore(volume.file("sessions"), volume.file("set-aside"), id);
+        this.#options.storeCopies?.removed("sessions", id);
+      },
     });
     this.#sessions.set(id, session);
     return session;

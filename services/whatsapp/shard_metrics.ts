@@ -88,6 +88,16 @@ export class ShardMetrics {
     });
   }
 
+  /** Adds the state of the shard's copy. */
+  observeCopy(copy: { readonly behindS: number; readonly isComplete: boolean }): void {
+    this.#metrics.gauge("whatsapp_copy_behind_seconds", "Age of the oldest change that Postgres lacks.", [], (gauge) =>
+      gauge.set(copy.behindS),
+    );
+    this.#metrics.gauge("whatsapp_copy_complete", "1 if the shard could be restored from its copy.", [], (gauge) =>
+      gauge.set(copy.isComplete ? 1 : 0),
+    );
+  }
+
   /** Adds the values that are read at each scrape. */
   observe(gauges: ShardGauges): void {
     this.#metrics.gauge("whatsapp_sessions", "Sessions by status.", ["status"], (gauge) => {

@@ -7,6 +7,7 @@ import journal from "./meta/_journal.json" with { type: "json" };
 import type { OwnerConnection } from "../client/owner.ts";
 import { applyFunctions } from "./functions.ts";
 import { setRoleLimits } from "./role_limits.ts";
+import { prepareShardRole } from "./shard_role.ts";
 
 const migrationsFolder = fileURLToPath(new URL(".", import.meta.url));
 const record = { migrationsSchema: "drizzle", migrationsTable: "migrations" };
@@ -37,6 +38,7 @@ export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   }
   await applyFunctions(sql);
   await setRoleLimits(sql);
+  await prepareShardRole(sql);
   const known = new Set(before.map((row) => Number(row.created_at)));
   return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
 }

@@ -6,6 +6,7 @@ import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
+import { measureDurability } from "./shard/measure_durability.ts";
 import { measureRaw } from "./shard/measure_raw.ts";
 import { measureShard } from "./shard/measure_shard.ts";
 import type { Plan } from "./shard/plan.ts";
@@ -16,7 +17,10 @@ const values = labCommand(
 
 Both get the same settings, sessions, contacts and messages, each against a simulator of its own.
 Then kills the shard in the middle of a batch and compares every message by content. Starts every
-server it needs and stops all of them.`,
+server it needs and stops all of them.
+
+With --durability it compares the settings of WA_DURABILITY instead: a shard for each, in rounds
+that alternate between them.`,
 )
   .option("--keep", "save the figures for task capacity (scripts/cli/capacity/measured.json)", false)
   .option("--sessions <n>", "WhatsApp sessions", wholeNumber(), 200)
@@ -24,6 +28,8 @@ server it needs and stops all of them.`,
   .option("--contacts <n>", "contacts of each session", wholeNumber(), 4)
   .option("--connections <n>", "batches of 50 in flight", wholeNumber(), 32)
   .option("--steady <seconds>", "single messages at a quarter of the rate, for p50 and p99", wholeNumber(), 5)
+  .option("--durability", "compare WA_DURABILITY local, copied and required", false)
+  .option("--rounds <n>", "rounds of each setting with --durability", wholeNumber(), 3)
   .parse()
   .opts();
 const { keep, sessions, messages, contacts, connections, steady: steadyS } = values;
@@ -32,10 +38,37 @@ const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 endOnSignals();
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const plan: Plan = { businesses: makeBusinesses(sessions, contacts), messages, folder, say };
+const rounded = (value: number, digits = 2) => Number(value.toFixed(digits));
 try {
+  await publish("bench:shard", values, values.durability ? await compareDurabilities() : await compareWithRaw());
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function compareDurabilities(): Promise<Record<string, unknown>> {
+  const { rounds } = values;
+  const measured = await measureDurability({ sessions, messages, contacts, connections, rounds, folder, say });
+  const { perMinute, cpuMsPerMessage, comparison } = measured;
+  return {
+    sessions,
+    messages,
+    local_msgs_per_min: Math.round(perMinute.local),
+    copied_msgs_per_min: Math.round(perMinute.copied),
+    required_msgs_per_min: Math.round(perMinute.required),
+    copied_ratio: rounded(perMinute.copied / perMinute.local),
+    required_ratio: rounded(perMinute.required / perMinute.local),
+    local_cpu_ms_per_msg: rounded(cpuMsPerMessage.local, 3),
+    copied_cpu_ms_per_msg: rounded(cpuMsPerMessage.copied, 3),
+    required_cpu_ms_per_msg: rounded(cpuMsPerMessage.required, 3),
+    lost: comparison.lost,
+    duplicates: comparison.duplicates,
+    disordered_chats: comparison.disordered,
+  };
+}
+
+async function compareWithRaw(): Promise<Record<string, unknown>> {
   const raw = await measureRaw(plan);
   const shard = await measureShard(plan, { connections, steadyS });
-  const rounded = (value: number, digits = 2) => Number(value.toFixed(digits));
   const result = {
     sessions,
     messages: shard.comparison.sent,
@@ -71,7 +104,5 @@ try {
       reopen_after_kill_s: result.reopen_after_kill_s,
     });
   }
-  await publish("bench:shard", values, result);
-} finally {
-  await rm(folder, { recursive: true, force: true });
+  return result;
 }

@@ -15,6 +15,8 @@ export type PostgresServer = Server & {
   ownerUrl: string;
   /** As the role of the services. */
   appUrl: string;
+  /** As the role of the shards. */
+  shardsUrl: string;
 };
 
 /** PostgreSQL with the current schema. Data survives a kill, but a crash of the machine only with `fsync: "on"`. */
@@ -36,7 +38,7 @@ export async function postgresServer(folder: string, settings: Record<string, st
   );
   await started.start();
   await prepare(ownerUrl);
-  return { ...started, ownerUrl, appUrl: `${ownerUrl}?role=prosaas_app` };
+  return { ...started, ownerUrl, appUrl: `${ownerUrl}?role=prosaas_app`, shardsUrl: `${ownerUrl}?role=prosaas_shards` };
 }
 
 async function prepare(ownerUrl: string): Promise<void> {

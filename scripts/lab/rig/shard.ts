@@ -74,11 +74,12 @@ export class ShardProcess extends Supervised {
 
   /** Resolves when the shard answers. */
   async ready(): Promise<void> {
-    await until(async () => (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok, {
-      deadlineMs: 60_000,
-      what: "the shard",
-      everyMs: 10,
-    });
+    const answers = async () => {
+      // The operational port answers earlier, during a restore.
+      await fetch(this.location.url);
+      return (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok;
+    };
+    await until(answers, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {

@@ -173,7 +173,10 @@ export class AuthState implements AuthenticationState {
         ]),
         ...more,
       ]);
-      commit?.durable();
+      const { copied } = this.#options.store;
+      if (copied === undefined) commit?.durable();
+      else if (commit === undefined) this.beforeCommit(copied);
+      else copied.then(commit.durable, commit.failed);
     } catch (error) {
       commit?.failed(error);
       this.#options.onFault(error);

@@ -38,6 +38,15 @@ type Row = { name: string; key_id: string; box: Uint8Array };
 /** A value to be written, or null to delete it. */
 export type Changes = Iterable<readonly [name: string, value: Uint8Array | null]>;
 
+/** Copies a store's changes off the volume (services/whatsapp/copy). */
+export type StoreCopy = {
+  /** From now on the store is read through this object. */
+  opened(store: AuthStore): void;
+  closed(): void;
+  /** Called after each commit. Resolves once the copy has the changes; undefined if nothing has to wait for that. */
+  wrote(changes: readonly (readonly [name: string, value: Uint8Array | null])[]): Promise<void> | undefined;
+};
+
 /**
  * The auth state of one business: named values, each sealed, in a SQLite file of its own. A `write` is one transaction.
  * WAL with synchronous=NORMAL: writes survive the death of the process at any point; a power cut may lose the last
@@ -51,8 +60,12 @@ export class AuthStore {
   readonly #upsert: Statement<unknown, [string, string, Uint8Array]>;
   readonly #delete: Statement<unknown, [string]>;
   readonly #writeAll: (changes: Changes) => void;
+  readonly #copy: StoreCopy | undefined;
+  /** Resolves once the copy has the last write; undefined if nothing has to wait for that. */
+  copied: Promise<void> | undefined;
 
-  private constructor(db: Database, business: string, sealer: Sealer) {
+  private constructor(db: Database, business: string, sealer: Sealer, copy?: StoreCopy) {
+    this.#copy = copy;
     this.#db = db;
     this.#business = business;
     this.#sealer = sealer;
@@ -75,8 +88,8 @@ export class AuthStore {
    * @throws AuthStoreError if the file is not this business's store under these keys. Another error if the volume
    *   cannot open it now, which says nothing about the store.
    */
-  static open(path: string, business: string, keys: KeyRing): AuthStore {
-    if (!existsSync(path)) return AuthStore.#create(path, business, keys);
+  static open(path: string, business: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
+    if (!existsSync(path)) return AuthStore.#create(path, business, keys, copy);
     // SQLite takes an empty file for a new database: it would silently replace a store that was truncated to nothing.
     if (statSync(path).size === 0) throw new AuthStoreError("damaged", "the auth store is empty: it was cut short");
     let db: Database | undefined;
@@ -84,8 +97,9 @@ export class AuthStore {
       db = new Database(path, { readwrite: true, create: false });
       const sealer = check(db, business, keys);
       tune(db);
-      const store = new AuthStore(db, business, sealer);
+      const store = new AuthStore(db, business, sealer, copy);
       store.#verify();
+      copy?.opened(store);
       return store;
     } catch (error) {
       db?.close();
@@ -95,7 +109,7 @@ export class AuthStore {
   }
 
   /** Created under another name and then renamed, so that a crash leaves no partial store. */
-  static #create(path: string, business: string, keys: KeyRing): AuthStore {
+  static #create(path: string, business: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const unfinished = `${path}.new`;
     rmSync(unfinished, { force: true });
@@ -110,7 +124,7 @@ export class AuthStore {
     store.write([[canary, Buffer.from(business)]]);
     store.close();
     renameSync(unfinished, path);
-    return AuthStore.open(path, business, keys);
+    return AuthStore.open(path, business, keys, copy);
   }
 
   /** @throws AuthStoreError if the value was altered. */
@@ -129,7 +143,9 @@ export class AuthStore {
 
   /** Writes and deletes in one transaction. */
   write(changes: Changes): void {
-    this.#writeAll(changes);
+    const all = [...changes];
+    this.#writeAll(all);
+    this.copied = this.#copy?.wrote(all);
   }
 
   /** Flushes all writes to the database file and to the disk: for values that no retry recovers after a power cut. */
@@ -138,6 +154,7 @@ export class AuthStore {
   }
 
   close(): void {
+    this.#copy?.closed();
     this.#db.close();
   }
 
@@ -167,7 +184,7 @@ export class AuthStore {
       throw new AuthStoreError("damaged", "the auth store lacks its canary");
     const stale = this.#db.query<Row, [string]>(`SELECT name, key_id, box FROM entries WHERE ${isStale}`);
     const rows = stale.all(this.#sealer.keyId);
-    if (rows.length > 0) this.write(rows.map((row) => [row.name, this.#open(row)] as const));
+    if (rows.length > 0) this.#writeAll(rows.map((row) => [row.name, this.#open(row)] as const));
   }
 }
 

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
+import type { StoreCopy } from "../auth/auth_store.ts";
 import { archiveStore } from "../auth/archive.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { AuthEntry } from "./bundle.ts";
@@ -43,11 +44,12 @@ export async function stageStore(
   businessId: string,
   auth: readonly AuthEntry[] | null,
   keys: KeyRing,
+  copy?: StoreCopy,
 ): Promise<void> {
   const folder = staged(volume, businessId);
   rmSync(folder, { recursive: true, force: true });
   if (auth === null) return;
-  const store = openStore(`${folder}/${name}`, businessId, keys);
+  const store = openStore(`${folder}/${name}`, businessId, keys, copy);
   try {
     for (let from = 0; from < auth.length; from += valuesPerSlice) {
       store.write(auth.slice(from, from + valuesPerSlice));
@@ -61,9 +63,9 @@ export async function stageStore(
   syncFolder(dirname(folder));
 }
 
-function openStore(path: string, businessId: string, keys: KeyRing): AuthStore {
+function openStore(path: string, businessId: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
   try {
-    return AuthStore.open(path, businessId, keys);
+    return AuthStore.open(path, businessId, keys, copy);
   } catch (error) {
     throw notOpening(error);
   }
@@ -81,15 +83,16 @@ function notOpening(error: unknown): unknown {
   return error;
 }
 
-/** Replaces this shard's own store by the staged one. Does nothing if that was done before. */
-export function promoteStore(volume: Volume, businessId: string): void {
+/** Replaces this shard's own store by the staged one. Returns false if that was done before. */
+export function promoteStore(volume: Volume, businessId: string): boolean {
   const from = staged(volume, businessId);
-  if (!existsSync(from)) return;
+  if (!existsSync(from)) return false;
   const to = ownFolder(volume, businessId);
   archiveStore(dirname(to), volume.file("set-aside"), businessId);
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   renameSync(from, to);
   syncFolder(dirname(to));
+  return true;
 }
 
 export function removeStaged(volume: Volume, businessId: string): void {

@@ -4,6 +4,7 @@ import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Departures, MoveOrder, Placement, Stopped } from "../../../lib/contracts/shard/moves.ts";
 import { archiveStore } from "../auth/archive.ts";
+import type { ShardCopy } from "../copy/copy.ts";
 import type { KeptMessages } from "../receiving/kept_messages.ts";
 import type { Ledger } from "../sending/ledger.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
@@ -33,6 +34,8 @@ export type MovingOptions = {
   placements: Placements;
   sessions: Sessions;
   keys: KeyRing;
+  /** The copy outside of the volume. A step is done once the copy has it. Default: none. */
+  copy?: Pick<ShardCopy, "stores" | "stored"> | undefined;
   /** Throws if this process no longer owns the shard. */
   fence: () => void;
   logger: Logger;
@@ -85,8 +88,9 @@ export class Moving {
   /** Marks the login as moved for ever, whatever happens to this process. */
   tombstone(businessId: string, order: MoveOrder): Promise<void> {
     return this.#execute("tombstone", businessId, order, async () => {
-      const { volume, kept } = this.#options;
+      const { volume, kept, copy } = this.#options;
       archiveStore(volume.file("sessions"), volume.file("set-aside"), businessId);
+      copy?.stores.removed("sessions", businessId);
       await kept.removeAll(businessId);
     });
   }
@@ -101,7 +105,7 @@ export class Moving {
    * @throws AppError "unavailable" if the key of the move is missing, for example after a restart: request another one.
    */
   async take(businessId: string, order: MoveOrder, bytes: Uint8Array): Promise<string> {
-    const { volume, keys, ledger, kept, sessions } = this.#options;
+    const { volume, keys, ledger, kept, sessions, copy } = this.#options;
     const key = this.#moveKeys.get(businessId, order);
     if (key === undefined) {
       // An earlier move's bundle is refused permanently.
@@ -112,7 +116,8 @@ export class Moving {
     if (sessions.isPaired(businessId))
       throw new AppError("conflict", "The business has a login on this shard already.");
     return this.#execute("take", businessId, order, async () => {
-      await stageStore(volume, businessId, login.auth, keys);
+      copy?.stores.removed("arriving", businessId);
+      await stageStore(volume, businessId, login.auth, keys, copy?.stores.of("arriving", businessId));
       await ledger.takeOver(businessId, login.ledger);
       await kept.takeOver(businessId, login.kept);
       return checksumOf(bytes);
@@ -125,10 +130,10 @@ export class Moving {
       const decision = this.#decide("open", businessId, order);
       this.#moveKeys.forget(businessId, order);
       if ("becomes" in decision) {
-        const { volume, sessions, placements } = this.#options;
+        const { volume, sessions, placements, copy } = this.#options;
         // An unfinished pairing on this shard has a store of its own.
         await sessions.leave(businessId);
-        promoteStore(volume, businessId);
+        if (promoteStore(volume, businessId)) copy?.stores.promoted(businessId);
         await placements.put({
           business_id: businessId,
           state: "here",
@@ -138,6 +143,7 @@ export class Moving {
         });
         this.#logStep("open", businessId, order);
       }
+      await this.#options.copy?.stored();
       this.#options.sessions.admit(businessId);
     });
   }
@@ -147,6 +153,7 @@ export class Moving {
     return this.#execute("discard", businessId, order, async () => {
       this.#moveKeys.forget(businessId, order);
       removeStaged(this.#options.volume, businessId);
+      this.#options.copy?.stores.removed("arriving", businessId);
     });
   }
 
@@ -169,7 +176,9 @@ export class Moving {
         });
         this.#logStep(step, businessId, order);
       }
-      return effects();
+      const result = await effects();
+      await this.#options.copy?.stored();
+      return result;
     });
   }
 

@@ -55,10 +55,12 @@ export class CurrentConnection {
     const store = login.load();
     if (store === undefined) return;
     try {
+      // A process that was suspended may have a successor, whose connection this one would replace.
+      this.#options.fence();
       const auth = login.renewAuth(store);
       this.#connection = this.#create(auth, new Placeholders(store), pairing);
     } catch (error) {
-      // The socket could not be created, most likely because of the address.
+      // The socket could not be created, most likely because of the address; or the shard has another owner.
       logger.error({ error: messageOf(error) }, "a connection could not be started");
       dispatch({ is: "ended", code: 500 });
     }

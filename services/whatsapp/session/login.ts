@@ -4,6 +4,7 @@ import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { AuthState } from "../auth/auth_state.ts";
 import { AuthStore } from "../auth/auth_store.ts";
+import type { StoreCopy } from "../auth/auth_store.ts";
 import { readSuspension, writeSuspension } from "../auth/suspension.ts";
 import type { Suspension } from "../auth/suspension.ts";
 import { identityOf, noIdentity } from "./identity.ts";
@@ -11,6 +12,7 @@ import { identityOf, noIdentity } from "./identity.ts";
 type Options = {
   businessId: string;
   storePath: string;
+  storeCopy?: StoreCopy | undefined;
   keys: KeyRing;
   /** Throws if this process no longer owns the shard. */
   fence: () => void;
@@ -55,7 +57,8 @@ export class Login {
   load(): AuthStore | undefined {
     if (this.#store) return this.#store;
     try {
-      this.#store = AuthStore.open(this.#options.storePath, this.#options.businessId, this.#options.keys);
+      const { storePath, businessId, keys, storeCopy } = this.#options;
+      this.#store = AuthStore.open(storePath, businessId, keys, storeCopy);
       this.renewAuth(this.#store);
       return this.#store;
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { ProxyPool } from "../../../lib/egress/index.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import type { StoreCopy } from "../auth/auth_store.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
 import type { Attempts } from "../receiving/attempts.ts";
@@ -16,6 +17,8 @@ export type SessionOptions = {
   shard: number;
   /** Path of the auth store. */
   storePath: string;
+  /** Copies the auth store off the volume. */
+  storeCopy?: StoreCopy | undefined;
   keys: KeyRing;
   ledger: Ledger;
   journal: Journal;

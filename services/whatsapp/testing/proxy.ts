@@ -1,9 +1,9 @@
-/** A TCP proxy whose connections a test can cut. */
-export function proxyTo(hostname: string, port: number) {
+/** A TCP proxy whose connections a test can cut. `listen`: its own port, to start a stopped one again. */
+export function proxyTo(hostname: string, port: number, listen = 0) {
   const clients = new Set<Bun.Socket<{ upstream: Promise<Bun.Socket> }>>();
   const server = Bun.listen<{ upstream: Promise<Bun.Socket> }>({
     hostname: "127.0.0.1",
-    port: 0,
+    port: listen,
     socket: {
       open: (client) => {
         clients.add(client);

@@ -59,7 +59,7 @@ export function processScenario(): ProcessScenario {
     for (const { process } of running) process.kill("SIGKILL");
     await Promise.all(running.map(({ exited }) => exited));
     await control(scenario.simulator, "DELETE", "/faults");
-    rmSync(scenario.volume, { recursive: true });
+    rmSync(scenario.volume, { recursive: true, force: true });
   });
   return scenario;
 }

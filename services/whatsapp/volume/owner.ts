@@ -16,6 +16,7 @@ export type Owner = {
   /** Consul's LockIndex when the lock was acquired: a later owner has a higher one. */
   readonly token: number;
   readonly state: HeldLock["state"];
+  readonly confirmedAt: HeldLock["confirmedAt"];
   release(): Promise<void>;
 };
 
@@ -74,6 +75,9 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
     },
     get state() {
       return lock.state;
+    },
+    get confirmedAt() {
+      return lock.confirmedAt;
     },
     fence: () => {
       if (lock.state === "lost" || lock.state === "frozen") throw new ShardLost(volume.shard);

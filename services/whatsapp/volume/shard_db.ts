@@ -32,6 +32,8 @@ export class ShardDb {
   readonly sealer: Sealer;
   /** Why the last commit failed, most likely a full disk; undefined once a commit succeeds. */
   fault: string | undefined;
+  /** Called after each commit. Its writes resolve once the promise does, at once without one. */
+  onCommitted: () => Promise<void> | undefined = () => undefined;
   #pending: Pending[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** The earliest time of the next commit. */
@@ -87,7 +89,15 @@ export class ShardDb {
     try {
       this.#commit(writes);
       this.fault = undefined;
-      for (const { resolve } of writes) resolve();
+      const settle = () => {
+        for (const { resolve } of writes) resolve();
+      };
+      const refuse = (error: unknown) => {
+        for (const { reject } of writes) reject(error);
+      };
+      const copied = this.onCommitted();
+      if (copied === undefined) settle();
+      else copied.then(settle, refuse);
     } catch (error) {
       this.fault = messageOf(error);
       for (const { reject } of writes) reject(error);

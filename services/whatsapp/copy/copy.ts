@@ -1,0 +1,263 @@
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import { appendTail, releaseCopy } from "../../../lib/db/index.ts";
+import type { CopyScope } from "../../../lib/db/index.ts";
+import type { SealedStore } from "../../../lib/storage/index.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { ShardDb } from "../volume/shard_db.ts";
+import type { Volume } from "../volume/volume.ts";
+import type { Claimed } from "./claim.ts";
+import { writeCopyRecord } from "./copy_record.ts";
+import type { CopyRecord } from "./copy_record.ts";
+import { leaseMs, renewMs } from "./lease.ts";
+import type { Lease } from "./lease.ts";
+import { RowCapture, schemaHash } from "./row_capture.ts";
+import { takeSnapshot } from "./snapshot.ts";
+import { StoreCopies } from "./store_copies.ts";
+import { CopyLost, Tail } from "./tail.ts";
+
+/** How far `copied` lags while Postgres answers. */
+const spacingMs = 250;
+/** Bytes of changes that wait for Postgres: a busy shard makes as many in a minute. */
+const maxPendingBytes = 64 * 1024 * 1024;
+/** The tail is trimmed by a snapshot when it exceeds this, and the snapshot: it then costs at most as much again. */
+const minTailBytes = 64 * 1024 * 1024;
+const snapshotRetryMs = 5_000;
+/** How often lease and lag are checked: well below the lease's margin. */
+const watchMs = 250;
+/** A lag beyond this is recorded on the volume: after a kill, the copy lacks more than a moment. */
+const behindMs = 2_000;
+
+export type Durability = "copied" | "required";
+
+export type ShardCopyOptions = {
+  durability: Durability;
+  volume: Volume;
+  keys: KeyRing;
+  db: ShardDb;
+  scope: CopyScope;
+  storage: SealedStore;
+  lease: Lease;
+  claimed: Claimed;
+  logger: Logger;
+  /** This process may not be the owner any more: close every session at once. */
+  onLost: (reason: string) => void;
+  /** Overrides the bound that triggers a snapshot. */
+  minTailBytes?: number;
+};
+
+/** The copy of this shard's state outside of its volume. */
+export class ShardCopy {
+  readonly stores: StoreCopies;
+  readonly #options: ShardCopyOptions;
+  readonly #tail: Tail;
+  readonly #rows: RowCapture;
+  readonly #watch: ReturnType<typeof setInterval>;
+  #complete: boolean;
+  #snapshotKey: string | null;
+  #pendingKey: string | null;
+  #snapshotBytes: number;
+  #tailBytes: number;
+  #snapshotting: Promise<void> | undefined;
+  #lost: string | undefined;
+  #stopped = false;
+  #recorded: CopyRecord;
+
+  /** To be created once every table of the database exists, and before anything is written. */
+  constructor(options: ShardCopyOptions) {
+    const { volume, keys, db, scope, lease, logger, claimed } = options;
+    const { shard } = volume;
+    const { epoch, tail_seq: seq, complete, snapshot_key, pending_key, snapshot_bytes, tail_bytes } = claimed.copy;
+    this.#options = options;
+    this.#complete = complete;
+    this.#recorded = claimed.record;
+    this.#snapshotKey = snapshot_key;
+    this.#pendingKey = pending_key;
+    this.#snapshotBytes = snapshot_bytes ?? 0;
+    this.#tailBytes = tail_bytes;
+    this.#tail = new Tail({
+      shard,
+      seq,
+      sealer: keys.rotatingSealer("shard tail", Buffer.alloc(0)),
+      spacingMs,
+      renewMs,
+      maxPendingBytes,
+      append: (append) => appendTail(scope, { shard, epoch, leaseMs, ...append }),
+      onAppended: (sentAt, bytes) => {
+        lease.confirmed(sentAt);
+        this.#tailBytes += bytes;
+        if (this.#tailBytes > Math.max(options.minTailBytes ?? minTailBytes, this.#snapshotBytes)) this.#snapshot();
+      },
+      onGap: (reason) => {
+        this.#complete = false;
+        logger.error({ alarm: true, reason }, "the copy has a gap; a snapshot closes it");
+        this.#snapshot();
+      },
+      onLost: () => this.#lose("another process has claimed the copy"),
+      onError: (error) => logger.warn({ error: messageOf(error) }, "Postgres does not take the copy"),
+    });
+    this.#rows = new RowCapture(db.db);
+    db.onCommitted = () => {
+      this.#tail.add(this.#rows.take());
+      return this.#copied();
+    };
+    this.stores = new StoreCopies({
+      volume,
+      keys,
+      logger,
+      add: (records) => this.#tail.add(records),
+      copied: () => this.#copied(),
+    });
+    const { record, isAhead } = claimed;
+    if (complete && record.schema !== this.#schema) this.#tail.drop("the tables of the shard changed");
+    else if (!complete || isAhead || record.key !== this.#key) this.#snapshot();
+    this.#watch = setInterval(() => {
+      if (lease.leftMs <= 0) this.#lose("neither Postgres nor Consul confirmed its lease in time");
+      else this.#recordLag();
+    }, watchMs);
+  }
+
+  /**
+   * Resolves once the setting's guarantee holds. With `required` that is after the first snapshot, unless the tail goes
+   * on: the volume may be ahead of the copy, and WhatsApp is acknowledged again what the volume has.
+   */
+  async ready(): Promise<void> {
+    const { durability, claimed } = this.#options;
+    if (durability === "copied" || (this.#complete && !claimed.isAhead)) return;
+    await this.#snapshotting;
+  }
+
+  /** Resolves when no snapshot is being taken. */
+  async settled(): Promise<void> {
+    await this.#snapshotting;
+  }
+
+  /** Resolves once the copy has every earlier change. Rejects if this process is not the owner any more. */
+  stored(): Promise<void> {
+    return this.#tail.stored();
+  }
+
+  /** @throws AppError "unavailable" once another process may own the shard. */
+  fence(): void {
+    if (this.#lost === undefined && this.#options.lease.leftMs > 0) return;
+    throw new AppError("unavailable", `Shard ${this.#options.volume.shard} may be owned by another process now.`, {
+      retryAfterS: 5,
+    });
+  }
+
+  get isComplete(): boolean {
+    return this.#complete;
+  }
+
+  /** True once another process may own the shard. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
+  /** Seconds that the oldest change has waited for Postgres. */
+  get behindS(): number {
+    return this.#tail.behindMs / 1000;
+  }
+
+  /** Writes what is missing and ends the lease. To be called after the sessions and before the database is closed. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    const { db, volume, scope, claimed } = this.#options;
+    db.flush();
+    const isStored = await this.#tail.close();
+    clearInterval(this.#watch);
+    if (!isStored || this.#lost !== undefined) return;
+    const { seq } = this.#tail;
+    db.onCommitted = () => Promise.reject(new CopyLost());
+    this.#record({ behind: false, end: seq });
+    await releaseCopy(scope, { shard: volume.shard, epoch: claimed.copy.epoch, seq });
+  }
+
+  #record(changes: Partial<CopyRecord>): void {
+    this.#recorded = { ...this.#recorded, ...changes };
+    writeCopyRecord(this.#options.volume, this.#recorded);
+  }
+
+  get #schema(): string {
+    return schemaHash(this.#options.db.db);
+  }
+
+  get #key(): string {
+    return this.#options.db.sealer.keyId;
+  }
+
+  #recordLag(): void {
+    const { logger } = this.#options;
+    const behind = this.#tail.behindMs > behindMs;
+    if (behind === this.#recorded.behind || this.#stopped) return;
+    this.#record({ behind });
+    if (behind) logger.error({ alarm: true }, "the copy lags behind the shard");
+    else logger.info("the copy has caught up");
+  }
+
+  #copied(): Promise<void> | undefined {
+    return this.#options.durability === "required" ? this.#tail.stored() : undefined;
+  }
+
+  #lose(reason: string): void {
+    if (this.#lost !== undefined) return;
+    this.#lost = reason;
+    clearInterval(this.#watch);
+    this.#options.onLost(reason);
+  }
+
+  /** Takes a snapshot, unless one is being taken; retries until there is one. */
+  #snapshot(): void {
+    if (this.#stopped) return;
+    this.#snapshotting ??= this.#takeSnapshots().finally(() => {
+      this.#snapshotting = undefined;
+    });
+  }
+
+  async #takeSnapshots(): Promise<void> {
+    const { logger } = this.#options;
+    while (this.#lost === undefined && !this.#stopped) {
+      try {
+        if (await this.#takeOne()) return;
+      } catch (error) {
+        if (error instanceof CopyLost) return this.#lose(error.message);
+        logger.warn({ error: messageOf(error) }, "the shard's snapshot failed; it is tried again");
+        await Bun.sleep(snapshotRetryMs);
+      }
+    }
+  }
+
+  async #takeOne(): Promise<boolean> {
+    const { volume, scope, storage, claimed, durability, logger } = this.#options;
+    const began = performance.now();
+    const [schema, key] = [this.#schema, this.#key];
+    const tailBytes = this.#tailBytes;
+    const snapshot = await takeSnapshot({
+      shard: volume.shard,
+      epoch: claimed.copy.epoch,
+      exact: durability === "required",
+      scope,
+      storage,
+      tail: this.#tail,
+      pages: () => this.#pages(),
+      former: [this.#snapshotKey, this.#pendingKey],
+      paced: durability === "copied" || this.#complete,
+    });
+    if (snapshot === undefined) return false;
+    this.#complete = true;
+    this.#snapshotKey = snapshot.key;
+    this.#pendingKey = null;
+    this.#snapshotBytes = snapshot.bytes;
+    this.#tailBytes -= tailBytes;
+    this.#tail.bridged();
+    this.#record({ schema, key });
+    logger.info({ bytes: snapshot.bytes, ms: Math.round(performance.now() - began) }, "took a snapshot of the shard");
+    return true;
+  }
+
+  *#pages() {
+    yield* this.#rows.all();
+    yield* this.stores.all();
+  }
+}

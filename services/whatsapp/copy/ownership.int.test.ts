@@ -1,0 +1,181 @@
+import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { uuidv7 } from "../../../lib/core/ids.ts";
+import { testConsulAddr } from "../../../lib/testing/servers.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { proxyTo } from "../testing/proxy.ts";
+import { kill } from "../testing/shard_process.ts";
+import { makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
+import { copyScenario } from "./testing/copy_scenario.ts";
+
+const scenario = copyScenario();
+
+const consulProxy = () => {
+  const [host, port] = testConsulAddr().split(":");
+  return proxyTo(host!, Number(port));
+};
+
+const lostVolume = async (env: Record<string, string> = {}) => {
+  const { launch, shards, emptyVolume } = scenario;
+  const business = uuidv7();
+  const first = launch("copied", shards.volume, env);
+  await first.pair(shards.simulator, business, newPhone());
+  await scenario.complete();
+  await until(async () => (await scenario.copy()).appended_ago_ms > 600, { what: "a copy that is up to date" });
+  return { business, first, elsewhere: emptyVolume() };
+};
+
+describe("a former owner", () => {
+  test("stops when it was suspended during a restore", async () => {
+    const { business, first, elsewhere } = await lostVolume();
+    first.process.kill("SIGSTOP");
+    await scenario.expireOwner();
+    const second = scenario.launch("copied", elsewhere);
+    await second.reaches(business, "open");
+    const replaced = await scenario.replacedLogins();
+    first.process.kill("SIGCONT");
+    expect(await first.exited).toBe(1);
+    expect(await second.view(business)).toMatchObject({ status: "open" });
+    expect(await scenario.replacedLogins()).toBe(replaced);
+  });
+
+  test("is refused on its volume after a restore", async () => {
+    const { business, first, elsewhere } = await lostVolume();
+    await kill(first);
+    await scenario.expireOwner();
+    const second = scenario.launch("copied", elsewhere);
+    await second.reaches(business, "open");
+    await kill(second);
+    await scenario.expireOwner();
+    const returned = scenario.launch("copied");
+    expect(await returned.exited).toBe(1);
+    expect(returned.log()).toContain("the shard was restored to another volume");
+    await scenario.expireLock();
+    await scenario.launch("copied", elsewhere).reaches(business, "open");
+  });
+});
+
+describe("a restore", () => {
+  test("waits until the owner's lease has ended", async () => {
+    const consul = consulProxy();
+    const { business, first, elsewhere } = await lostVolume({ CONSUL_HTTP_ADDR: `127.0.0.1:${consul.port}` });
+    consul.stop();
+    await scenario.expireLock();
+    const second = scenario.launch("copied", elsewhere);
+    await until(() => second.log().includes("the former owner's lease has to end first"), { what: "the wait" });
+    expect(await first.view(business)).toMatchObject({ status: "open" });
+    await kill(first);
+    await scenario.expireLease();
+    await second.reaches(business, "open");
+    expect(await scenario.replacedLogins()).toBe(0);
+  });
+
+  test("is executed by one of two processes", async () => {
+    const { business, first, elsewhere } = await lostVolume();
+    await kill(first);
+    await scenario.expireOwner();
+    const rivals = [scenario.launch("copied", elsewhere), scenario.launch("copied", scenario.emptyVolume())];
+    const loser = await Promise.race(rivals.map((rival) => rival.exited.then(() => rival)));
+    expect(loser.log()).toContain("is held by another owner");
+    await rivals.find((rival) => rival !== loser)!.reaches(business, "open");
+    expect(await scenario.replacedLogins()).toBe(0);
+  });
+
+  test("starts again after a kill", async () => {
+    const { business, first, elsewhere } = await lostVolume();
+    await kill(first);
+    await scenario.expireOwner();
+    const second = scenario.launch("copied", elsewhere);
+    await until(() => second.log().includes("claimed the copy"), { what: "the claim", everyMs: 1 });
+    await kill(second);
+    await scenario.expireLock();
+    await scenario.launch("copied", elsewhere).reaches(business, "open");
+  });
+
+  test.each(["gap", "torn snapshot", "no snapshot", "unfinished snapshot"])(
+    "refuses a copy with a %s",
+    async (fault) => {
+      const { first, elsewhere } = await lostVolume();
+      await kill(first);
+      const { database, shards, storage } = scenario;
+      const shard = shards.index + 1;
+      const { snapshot_key: key } = await scenario.copy();
+      const file = `${storage}/${key}`;
+      if (fault === "gap") {
+        await database.owner`update shard_copies set tail_seq = tail_seq + 2 where shard = ${shard}`;
+        await database.owner`
+        insert into shard_tail select shard, tail_seq, 'k1', 'x' from shard_copies where shard = ${shard}`;
+      } else if (fault === "torn snapshot") {
+        await Bun.write(file, (await Bun.file(file).bytes()).subarray(0, -100));
+      } else if (fault === "no snapshot") rmSync(file);
+      else await database.owner`update shard_copies set complete = false where shard = ${shard}`;
+      await scenario.expireOwner();
+      const second = scenario.launch("copied", elsewhere);
+      expect(await second.exited).toBe(1);
+      expect(second.log()).toMatch(/lacks row|truncated|altered|not in the storage|has a gap/);
+      expect(second.log()).not.toContain("restored the shard");
+    },
+  );
+});
+
+describe("an owner", () => {
+  const behindProxies = async (durability: "copied" | "required") => {
+    const { launch, shards, database } = scenario;
+    const business = uuidv7();
+    const at = new URL(database.ownerUrl);
+    const consul = consulProxy();
+    const postgres = proxyTo(at.hostname, Number(at.port));
+    at.port = String(postgres.port);
+    at.searchParams.set("role", "prosaas_shards");
+    const shard = launch(durability, shards.volume, {
+      CONSUL_HTTP_ADDR: `127.0.0.1:${consul.port}`,
+      DATABASE_URL_POOLER: at.toString(),
+    });
+    await shard.pair(shards.simulator, business, newPhone());
+    await scenario.complete();
+    const reconnect = () => {
+      const { hostname, port: target } = new URL(database.ownerUrl);
+      return proxyTo(hostname, Number(target), postgres.port);
+    };
+    return { shard, business, consul, postgres, reconnect };
+  };
+
+  test("closes its sessions without Consul and Postgres", async () => {
+    const { shard, consul, postgres } = await behindProxies("copied");
+    consul.stop();
+    postgres.stop();
+    expect(await shard.exited).toBe(1);
+    expect(shard.log()).toContain("neither Postgres nor Consul confirmed its lease in time");
+    const copy = await scenario.copy();
+    // A successor may begin only now.
+    expect(copy.lease_left_ms).toBeGreaterThan(0);
+  }, 60_000);
+
+  test("sends without Postgres, and catches up (copied)", async () => {
+    const { shard, business, postgres, reconnect } = await behindProxies("copied");
+    const contact = newPhone();
+    await makePhone(scenario.shards.simulator, contact);
+    const { tail_seq: before } = await scenario.copy();
+    postgres.stop();
+    expect((await shard.send(business, [text(contact, "without Postgres")]))[0]?.status).toBe("sent");
+    const restored = reconnect();
+    await until(async () => (await scenario.copy()).tail_seq > before, { what: "the copy", deadlineMs: 20_000 });
+    expect((await scenario.copy()).complete).toBeTrue();
+    restored.stop();
+  });
+
+  test("sends nothing until Postgres has it (required)", async () => {
+    const { shard, business, postgres, reconnect } = await behindProxies("required");
+    const { simulator } = scenario.shards;
+    const contact = newPhone();
+    await makePhone(simulator, contact);
+    postgres.stop();
+    const sending = shard.send(business, [text(contact, "with Postgres")]);
+    await until(() => shard.log().includes("Postgres does not take the copy"), { what: "a refused append" });
+    expect((await screenOf(simulator, contact)).texts).toEqual([]);
+    const restored = reconnect();
+    expect((await sending)[0]?.status).toBe("sent");
+    expect((await screenOf(simulator, contact)).texts).toEqual(["with Postgres"]);
+    restored.stop();
+  });
+});

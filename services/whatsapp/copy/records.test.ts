@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { endFrame, frameOf, recordsIn } from "./frames.ts";
+import { decode, encode } from "./records.ts";
+import type { ChangeRecord } from "./records.ts";
+
+const records: ChangeRecord[] = [
+  ["row", "journal", 1, "ünïcode 🙂", new Uint8Array([0, 1, 255]), null, 1.5, 2 ** 52],
+  ["gone", "journal", 7],
+  ["auth", "sessions", "b", "creds", null],
+  ["auth", "sessions", "b", "empty", new Uint8Array()],
+];
+const plain = (all: ChangeRecord[]) =>
+  all.map((record) => record.map((value) => (value instanceof Uint8Array ? [...value] : value)));
+
+describe("records", () => {
+  test("are decoded as they were encoded", () => {
+    expect(plain(decode(encode(records)))).toEqual(plain(records));
+    expect(decode(encode([]))).toEqual([]);
+  });
+
+  test("are refused if they are cut short", () => {
+    const bytes = encode(records);
+    for (let length = 1; length < bytes.length; length++) {
+      const cut = bytes.subarray(0, length);
+      let read: ChangeRecord[] = [];
+      try {
+        read = decode(cut);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+        continue;
+      }
+      // A cut between two records shows only in the frame around them.
+      expect(plain(read)).toEqual(plain(records.slice(0, read.length)));
+    }
+  });
+});
+
+describe("a snapshot's frames", () => {
+  const read = async (bytes: Buffer, chunk: number) => {
+    const found: ChangeRecord[] = [];
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += chunk) yield bytes.subarray(at, at + chunk);
+    }
+    for await (const page of recordsIn(chunks())) found.push(...page);
+    return plain(found);
+  };
+  const whole = Buffer.concat([frameOf(records), frameOf(records.slice(0, 1)), endFrame]);
+
+  test.each([1, 7, 65_536])("are read from chunks of %d bytes", async (chunk) => {
+    expect(await read(whole, chunk)).toEqual(plain([...records, records[0]!]));
+  });
+
+  test("are refused without an end or beyond it", async () => {
+    for (const length of [0, 3, 4, frameOf(records).length, whole.length - 1])
+      await expect(read(whole.subarray(0, length), 64)).rejects.toThrow("before its last frame");
+    await expect(read(Buffer.concat([whole, endFrame]), 64)).rejects.toThrow();
+  });
+});

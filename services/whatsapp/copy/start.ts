@@ -1,0 +1,95 @@
+import { createDatabase, discardCopy, forNobody } from "../../../lib/db/index.ts";
+import type { CopyScope, Waits } from "../../../lib/db/index.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Lifecycle } from "../../../lib/runtime/lifecycle.ts";
+import { createSealedStore, createStore } from "../../../lib/storage/index.ts";
+import type { SealedStore } from "../../../lib/storage/index.ts";
+import type { ShardConfig } from "../config.ts";
+import type { Owner } from "../volume/owner.ts";
+import type { ShardDb } from "../volume/shard_db.ts";
+import { VolumeRefused } from "../volume/volume.ts";
+import type { Volume } from "../volume/volume.ts";
+import { claimOwnCopy } from "./claim.ts";
+import { ShardCopy } from "./copy.ts";
+import { readCopyRecord, removeCopyRecord } from "./copy_record.ts";
+import { Lease } from "./lease.ts";
+
+/** Together less than the lease: a lost answer costs one renewal. */
+const waits: Waits = { acquireMs: 2_000, answerMs: 4_000 };
+
+export type CopyStart = {
+  config: ShardConfig;
+  volume: Volume;
+  owner: Owner;
+  life: Lifecycle;
+  logger: Logger;
+};
+
+/**
+ * Claims the shard's copy, before its database is opened; restores the shard if its volume is empty. Resolves with the
+ * second half of the start, which begins copying; undefined if WA_DURABILITY is local.
+ */
+export async function startCopy(start: CopyStart): Promise<((db: ShardDb) => ShardCopy) | undefined> {
+  const { config, volume, owner, life, logger } = start;
+  const { WA_DURABILITY: durability, AUTH_KEYS: keys } = config;
+  if (durability === "local") return discard(start);
+  const { scope, storage } = connect(start);
+  const lease = new Lease(() => owner.confirmedAt);
+  const claimed = await claimOwnCopy({
+    volume,
+    keys,
+    scope,
+    storage: storage!,
+    lease,
+    exact: durability === "required",
+    fence: () => owner.fence(),
+    signal: life.stopping,
+    logger,
+  });
+  return (db) => {
+    const copy = new ShardCopy({
+      durability,
+      volume,
+      keys,
+      db,
+      scope,
+      storage: storage!,
+      lease,
+      claimed,
+      logger,
+      onLost: (reason) => life.fail(new Error(`shard ${volume.shard} stops: ${reason}`)),
+    });
+    life.onStop("the shard's copy", () => copy.stop());
+    return copy;
+  };
+}
+
+/** A copy that is no longer written must not be restored. */
+async function discard(start: CopyStart): Promise<undefined> {
+  const { volume, logger } = start;
+  const record = readCopyRecord(volume);
+  if (record === undefined) return;
+  if (start.config.DATABASE_URL_POOLER === undefined) {
+    throw new VolumeRefused(
+      `The volume at ${volume.path} has a copy, and WA_DURABILITY is local: set DATABASE_URL_POOLER, so that the ` +
+        "copy is deleted. A copy that is no longer written must not be restored.",
+    );
+  }
+  const { scope, storage } = connect(start);
+  for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
+  removeCopyRecord(volume);
+  logger.info("deleted the shard's copy");
+}
+
+function connect({ config, life }: CopyStart): { scope: CopyScope; storage: SealedStore | null } {
+  const db = createDatabase({
+    url: config.DATABASE_URL_POOLER!,
+    // One appends, one takes a snapshot.
+    poolSize: 2,
+    applicationName: "whatsapp-shard",
+    waits,
+  });
+  life.onStop("postgres", () => db.close());
+  const store = createStore(config);
+  return { scope: forNobody(db), storage: store === null ? null : createSealedStore(store, config.AUTH_KEYS) };
+}
