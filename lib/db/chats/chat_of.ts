@@ -20,14 +20,21 @@ export async function resolveChat(scope: BusinessScope, name: string): Promise<s
   return row.chat;
 }
 
-/** Those of the chats that are another name of an account, each with the account's chat. `lock`: they stay so. */
-export function aliasesAmong(
+/** Those of the chats that are another name of an account. */
+export async function aliasesAmong(scope: BusinessScope, chats: readonly string[]): Promise<string[]> {
+  const rows = await scope.ask<{ alias: string }[]>(sql`
+    select alias from chat_aliases where business_id = ${scope.businessId} and alias = any (${chats}::text[])`);
+  return rows.map(({ alias }) => alias);
+}
+
+/** Locks all other names of the accounts that have these names: they lead to the same chats until the commit. */
+export function lockNamesOf(
   scope: BusinessScope,
-  chats: readonly string[],
-  { lock = false }: { lock?: boolean } = {},
+  names: readonly string[],
 ): Promise<Pick<ChatAlias, "alias" | "chat">[]> {
+  const chat = chatNamed(sql`${scope.businessId}::uuid`, sql`given.name`);
   return scope.ask(sql`
     select alias, chat from chat_aliases
-    where business_id = ${scope.businessId} and alias = any (${chats}::text[]) order by alias
-    ${lock ? sql`for update` : sql``}`);
+    where business_id = ${scope.businessId} and chat in (select ${chat} from unnest(${names}::text[]) as given (name))
+    order by alias for update`);
 }

@@ -21,7 +21,7 @@ import { checkOptOuts } from "./check_opt_outs.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
 import { isRecorded } from "./outcome.ts";
-import { readdress, readdressKnown } from "./readdress.ts";
+import { readdress, readdressKnown, withoutDoubled } from "./readdress.ts";
 import { announceLimit } from "./limits.ts";
 import type { ShardSlots } from "./shard_slots.ts";
 
@@ -103,7 +103,7 @@ export async function drainOutbox(
         return inMs <= soonMs ? { inMs, reason: "a message is due soon" } : "done";
       }
       if (outbox.ofBroadcasts && (await readdressKnown(deps, scope, messages))) return "more";
-      const files = await attachFiles(scope, messages);
+      const files = await attachFiles(scope, outbox.ofBroadcasts ? messages : await withoutDoubled(scope, messages));
       // In the urgent outbox every broadcast message precedes an urgent one of its chat, possibly of a later batch.
       const bulk = outbox.ofBroadcasts ? bulkAmong(files.ready) : new Set<string>();
       const handOverReady = () =>

@@ -1,4 +1,12 @@
-import { aliasesAmong, failDuplicates, learnNames, lockMessages, rekeyMessages } from "../../../lib/db/index.ts";
+import {
+  aliasesAmong,
+  doubledAmong,
+  failDuplicates,
+  learnNames,
+  lockMessages,
+  lockNamesOf,
+  rekeyMessages,
+} from "../../../lib/db/index.ts";
 import type { BusinessScope, PendingMessage, StatusChange } from "../../../lib/db/index.ts";
 import type { Deps } from "../deps.ts";
 import { recordStatusChanges } from "../events/record_changes.ts";
@@ -35,38 +43,47 @@ export async function readdress(
 }
 
 /**
- * Writes a broadcast's messages under the chats of their recipients' accounts if other names of them became known. The
- * merge of chats leaves these messages to the broadcast outbox. True if there were any.
+ * Writes a broadcast's messages under the chats of their recipients' accounts if other names of them became known, and
+ * fails those that reach an account a second time. The merge of chats leaves these messages to the broadcast outbox.
+ * True if any message changed.
  */
 export async function readdressKnown(
   deps: Deps,
   scope: BusinessScope,
-  messages: readonly Pick<PendingMessage, "chat">[],
+  messages: readonly Pick<PendingMessage, "id" | "chat" | "broadcast_id">[],
 ): Promise<boolean> {
-  const known = await aliasesAmong(scope, [...new Set(messages.map(({ chat }) => chat))]);
-  if (known.length === 0) return false;
-  await recordStatusChanges(deps, scope, async (inside) => ({
-    result: undefined,
-    changes: await rewrite(
-      inside,
-      known.map(({ alias }) => alias),
-    ),
-  }));
-  return true;
+  const aliases = await aliasesAmong(scope, [...new Set(messages.map(({ chat }) => chat))]);
+  const doubled = new Set(await doubledAmong(scope, messages));
+  const chats = messages.filter(({ id }) => doubled.has(id)).map(({ chat }) => chat);
+  if (aliases.length + chats.length === 0) return false;
+  const failed = await recordStatusChanges(deps, scope, async (inside) => {
+    const changes = await rewrite(inside, [...new Set([...aliases, ...chats])]);
+    return { result: changes.length, changes };
+  });
+  return aliases.length + failed > 0;
+}
+
+/**
+ * The messages without those of broadcasts that reach an account a second time, which the broadcast outbox fails. For
+ * the urgent outbox, whose messages stand behind them.
+ */
+export async function withoutDoubled(scope: BusinessScope, messages: PendingMessage[]): Promise<PendingMessage[]> {
+  const doubled = new Set(await doubledAmong(scope, messages));
+  return doubled.size === 0 ? messages : messages.filter(({ id }) => !doubled.has(id));
 }
 
 /** The caller holds the lease of the broadcast outbox. */
-async function rewrite(scope: BusinessScope, aliases: readonly string[]): Promise<StatusChange[]> {
-  const chats = await rekey(scope, aliases, "both");
-  return failDuplicates(scope, chats);
+async function rewrite(scope: BusinessScope, names: readonly string[]): Promise<StatusChange[]> {
+  return failDuplicates(scope, await rekey(scope, names, "both"));
 }
 
-/** Returns the chats of these aliases, under which the messages are now. */
-async function rekey(scope: BusinessScope, aliases: readonly string[], queued: "urgent" | "both"): Promise<string[]> {
-  const names = await aliasesAmong(scope, aliases, { lock: true });
-  const chats = [...new Set(names.map(({ chat }) => chat))];
-  const business_id = scope.businessId;
-  await lockMessages(scope, { queuedIn: [...aliases, ...chats].map((chat) => ({ business_id, chat })) });
-  for (const name of names) await rekeyMessages(scope, name, { limit, queued });
+/** Writes queued messages of the accounts that have these names under their chats; returns the chats. */
+async function rekey(scope: BusinessScope, names: readonly string[], queued: "urgent" | "both"): Promise<string[]> {
+  const known = await lockNamesOf(scope, names);
+  const chats = [...new Set(known.map(({ chat }) => chat))];
+  const { businessId: business_id } = scope;
+  const all = [...known.map(({ alias }) => alias), ...chats];
+  await lockMessages(scope, { queuedIn: all.map((chat) => ({ business_id, chat })) });
+  for (const name of known) await rekeyMessages(scope, name, { limit, queued });
   return chats;
 }
