@@ -1,5 +1,6 @@
 export { createDatabase, requestWaits, workerWaits } from "./client/client.ts";
 export type { Database, DatabaseOptions, Waits } from "./client/client.ts";
+export { firstAnswer } from "./client/first_answer.ts";
 export { runDatabaseClock } from "./client/run_clock.ts";
 export type { RunningClock } from "./client/run_clock.ts";
 export { isDatabaseUnavailable } from "./client/errors.ts";

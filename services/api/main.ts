@@ -4,7 +4,7 @@ import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase, createReplica, noReplica, runDatabaseClock } from "../../lib/db/index.ts";
+import { createDatabase, createReplica, firstAnswer, noReplica, runDatabaseClock } from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
 import { createFeed, createLiveStream, startMemoryGuard } from "../../lib/events/index.ts";
 import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
@@ -192,6 +192,7 @@ await run(name, logger, async (life) => {
     return recordUse();
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
+  if (!(await firstAnswer(db, life.stopping))) logger.warn({}, "listens although the database has not answered yet");
   const { host, port } = serve({ app, host: config.HOST, port: config.PORT, life, maxBodyBytes: 2 * maxMediaBytes });
   // Closed before the server, which waits for open responses: event streams never end by themselves.
   life.onStop("events", () => feed.close());

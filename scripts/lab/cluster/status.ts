@@ -1,4 +1,5 @@
 import { consulOf, nomadOf } from "./access.ts";
+import type { Agent } from "./agents.ts";
 import { poolOf } from "./configuration.ts";
 import { cutsBetween } from "./faults.ts";
 import type { Cut } from "./faults.ts";
@@ -46,10 +47,19 @@ async function ask<T>(cluster: Cluster, question: (server: ClusterNode) => Promi
   return null;
 }
 
+/** The name of the server that leads; null while the servers that have power know none. */
+export async function leaderOf(cluster: Cluster, which: Agent): Promise<string | null> {
+  const connect = which === "nomad" ? nomadOf : consulOf;
+  const address = await ask(cluster, async (server) => {
+    const leader = await (await connect(cluster, server))<string>("GET", "/v1/status/leader");
+    if (leader === "") throw new Error("no leader");
+    return leader.split(":")[0];
+  });
+  return cluster.layout.servers.find((server) => server.address === address)?.name ?? null;
+}
+
 export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
   const { layout } = cluster;
-  const nameOf = (address: string | null) =>
-    layout.nodes.find((node) => node.address === address?.split(":")[0])?.name ?? null;
   const [seen, nomadLeader, consulLeader, cuts] = await Promise.all([
     ask(cluster, async (server) => {
       const nomad = await nomadOf(cluster, server);
@@ -59,8 +69,8 @@ export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
       ]);
       return { stubs, allocations };
     }),
-    ask(cluster, async (server) => (await nomadOf(cluster, server))<string>("GET", "/v1/status/leader")),
-    ask(cluster, async (server) => (await consulOf(cluster, server))<string>("GET", "/v1/status/leader")),
+    leaderOf(cluster, "nomad"),
+    leaderOf(cluster, "consul"),
     cutsBetween(layout.nodes),
   ]);
   const nodes = await Promise.all(
@@ -87,8 +97,8 @@ export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
   return {
     cluster: layout.name,
     network: layout.cidr,
-    nomad_leader: nameOf(nomadLeader),
-    consul_leader: nameOf(consulLeader),
+    nomad_leader: nomadLeader,
+    consul_leader: consulLeader,
     cuts,
     nodes,
   };

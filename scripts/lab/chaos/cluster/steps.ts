@@ -6,7 +6,8 @@ import { cutOneWay, heal } from "../../cluster/faults.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
 import { restartNode } from "../../cluster/lifecycle.ts";
 import { powerOff } from "../../cluster/node.ts";
-import { statusOf } from "../../cluster/status.ts";
+import { agents } from "../../cluster/agents.ts";
+import { leaderOf } from "../../cluster/status.ts";
 import { runScript } from "../scale/scripts.ts";
 import { placementFaults } from "./placement.ts";
 import type { Stage } from "./stage.ts";
@@ -137,18 +138,18 @@ const leaders: Step = {
   name: "the leaders of Nomad and Consul lose their power",
   run: async (stage) => {
     let longest = 0;
-    for (const which of ["nomad_leader", "consul_leader"] as const) {
-      const name = (await statusOf(stage.cluster))[which];
+    for (const which of agents) {
+      const name = await leaderOf(stage.cluster, which);
       const leader = stage.cluster.layout.servers.find((server) => server.name === name);
-      if (leader === undefined) throw new Error(`no server is the ${which}`);
+      if (leader === undefined) throw new Error(`no server leads ${which}`);
       await powerOff(stage.cluster, leader);
       const began = performance.now();
       await until(
         async () => {
-          const now = (await statusOf(stage.cluster))[which];
+          const now = await leaderOf(stage.cluster, which);
           return now !== null && now !== name;
         },
-        { deadlineMs: 60_000, everyMs: 100, what: `another ${which}` },
+        { deadlineMs: 60_000, everyMs: 50, what: `another leader of ${which}` },
       );
       longest = Math.max(longest, (performance.now() - began) / 1000);
       await restartNode(stage.cluster, leader);
