@@ -65,6 +65,21 @@ describe("createGroupCommit", () => {
     expect(commits).toHaveLength(1);
   });
 
+  test("lets owners take turns", async () => {
+    const { add, commits, groups } = slowCommits({ ownerOf: (item) => String(Math.floor(item / 10)) });
+    const first = add(1);
+    await tick();
+    const rest = [11, 12, 13, 14, 21].map(add);
+    commits[0]!.end();
+    await first;
+    await tick();
+    expect(groups()).toEqual([[1], [11, 21, 12]]);
+    commits[1]!.end();
+    await tick();
+    commits[2]!.end();
+    expect(await Promise.all(rest)).toEqual([110, 120, 130, 140, 210]);
+  });
+
   test("refuses items beyond the queue limit", async () => {
     const { add, commits } = slowCommits({ maxWaiting: 2 });
     const first = add(1);

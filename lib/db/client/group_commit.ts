@@ -1,8 +1,12 @@
+import { Turns } from "../../core/turns.ts";
+
 export type GroupCommitOptions<Item, Result> = {
   /** Commits many items in one transaction; returns results in the order of the items. */
   commit: (items: Item[]) => Promise<Result[]>;
   /** True if one item may have caused the failure: then each item is committed alone. */
   isItemsFault: (error: unknown) => boolean;
+  /** Items of one owner keep their order; owners whose items wait take turns. Default: one owner. */
+  ownerOf?: (item: Item) => string;
   /** Most items in one commit. */
   maxItems: number;
   /** Concurrent commits; beyond them items are batched for the next one. */
@@ -22,8 +26,8 @@ type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; re
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
-  const { commit, isItemsFault, maxItems, maxCommits, maxWaiting, overload } = options;
-  const waiting: Waiting<Item, Result>[] = [];
+  const { commit, isItemsFault, ownerOf = () => "", maxItems, maxCommits, maxWaiting, overload } = options;
+  const waiting = new Turns<Waiting<Item, Result>>();
   let underWay = 0;
   let scheduled = false;
 
@@ -39,9 +43,9 @@ export function createGroupCommit<Item, Result>(
 
   const start = (): void => {
     scheduled = false;
-    while (underWay < maxCommits && waiting.length > 0) {
+    while (underWay < maxCommits && waiting.size > 0) {
       underWay += 1;
-      void commitGroup(waiting.splice(0, maxItems)).then(() => {
+      void commitGroup(waiting.take(maxItems)).then(() => {
         underWay -= 1;
         start();
       });
@@ -49,9 +53,9 @@ export function createGroupCommit<Item, Result>(
   };
 
   return (item) => {
-    if (waiting.length >= maxWaiting) return Promise.reject(overload());
+    if (waiting.size >= maxWaiting) return Promise.reject(overload());
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    waiting.push({ item, resolve, reject });
+    waiting.push(ownerOf(item), { item, resolve, reject });
     // Items of the same turn of the event loop share a batch.
     if (!scheduled && underWay < maxCommits) {
       scheduled = true;

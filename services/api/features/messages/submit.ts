@@ -25,6 +25,7 @@ export type Outbox = (submit: Submit) => Promise<Submission>;
 export function createOutbox(db: Database): Outbox {
   return createGroupCommit<Submit, Submission>({
     commit: (submits) => submitMessages(forNobody(db), submits),
+    ownerOf: ({ scope }) => scope.businessId,
     isItemsFault: (error) => !(error instanceof AppError && error.code === "unavailable"),
     maxItems: 64,
     maxCommits: 2,
