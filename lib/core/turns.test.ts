@@ -7,7 +7,7 @@ function turnsOf(items: readonly string[]): Turns<string> {
   return turns;
 }
 
-test("owners take turns and keep the order of their items", () => {
+test("owners take turns and keep their order", () => {
   const turns = turnsOf(["a1", "a2", "a3", "a4", "b1", "c1", "b2"]);
   expect(turns.take(4)).toEqual(["a1", "b1", "c1", "a2"]);
   expect(turns.size).toBe(3);

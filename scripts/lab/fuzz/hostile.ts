@@ -13,7 +13,8 @@ const command = labCommand(
 
 Sends everything that a stranger on WhatsApp, a tenant, the voice carrier and a visitor can send,
 one kind of attack after the other, and fills Redis once. The other tenant sends a message a second
-and holds a call. Starts every server it needs on loopback and stops all of them.
+and holds a call. Starts every server it needs on loopback and stops all of them. As root, each
+process gets the CPU share of its job file, and the attackers what the platform leaves.
 
 Exits 1 and names the kind of attack if a bound is broken: a process died or exceeded the memory of
 its job file; an event loop was blocked for more than 250 ms; more than 64 MB lay on disk; a request
