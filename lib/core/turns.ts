@@ -21,7 +21,7 @@ export class Turns<Item> {
     if (only !== undefined) return this.#takeOf(only[0], only[1], max);
     const taken: Item[] = [];
     while (taken.length < max && this.#size > 0) {
-      for (const [owner, items] of [...this.#items]) {
+      for (const [owner, items] of Array.from(this.#items)) {
         if (taken.length === max) break;
         // Back to the end of the line: the other owners come first.
         this.#items.delete(owner);

@@ -1,7 +1,9 @@
 import { createMiddleware } from "hono/factory";
 import type { Context, MiddlewareHandler } from "hono";
+import { AppError } from "../../../lib/core/errors.ts";
 import type { Metrics } from "../../../lib/runtime/metrics.ts";
 import { bodyTooLarge, enforceBodyRate, receiveWithin } from "../../../lib/runtime/body_rate.ts";
+import { RateShare } from "../../../lib/runtime/rate_share.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { countedSlots } from "./counted_slots.ts";
 import type { ApiLimits } from "./limits.ts";
@@ -38,13 +40,17 @@ function uploaderOf(c: Context<Authenticated>): string | undefined {
 
 const withoutBody = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Receives the whole body before the work starts: at most `maxBytes`, within a deadline. Routes read uploads. */
+/**
+ * Receives the whole body before the work starts: at most `maxBytes`, within a deadline. Businesses take turns with
+ * large bodies, which keep the event loop busy while they are parsed. Routes read uploads.
+ */
 export function receiveBody(
   { bodies }: ApiLimits,
   metrics: Metrics,
   maxBytes: number,
 ): MiddlewareHandler<Authenticated> {
   const { slots, take } = countedSlots("bodies", bodies, metrics);
+  const parsing = new RateShare(bodies.largeBytesPerS);
   return createMiddleware<Authenticated>(async (c, next) => {
     if (withoutBody.has(c.req.method) || isUpload(c)) return next();
     const length = c.req.header("content-length");
@@ -52,19 +58,27 @@ export function receiveBody(
     if (Number(length ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
     const owner = ownerOf(c);
     take(owner, "request bodies", 1);
+    let size: number;
     try {
-      // Hono caches the bytes for its parsers. A body of unknown length is counted while it arrives.
-      if (length !== undefined) await receiveWithin(bodies.deadlineMs, c.req.arrayBuffer());
-      else
-        c.req.raw = new Request(c.req.raw, {
-          method: c.req.method,
-          body: await receiveWithin(bodies.deadlineMs, readUpTo(c.req.raw.body!, maxBytes)),
-        });
+      size = await receive(c, length, bodies.deadlineMs, maxBytes);
     } finally {
       slots.giveBack(owner);
     }
+    if (size > bodies.largeBytes && !(await parsing.take(owner, size, bodies.maxTurnWaitMs)))
+      throw new AppError("unavailable", "Too many large request bodies are in progress. Retry shortly.", {
+        retryAfterS: 1,
+      });
     await next();
   });
+}
+
+/** Receives the body and returns its size. */
+async function receive(c: Context, length: string | undefined, deadlineMs: number, maxBytes: number): Promise<number> {
+  // Hono caches the bytes for its parsers. A body of unknown length is counted while it arrives.
+  if (length !== undefined) return (await receiveWithin(deadlineMs, c.req.arrayBuffer())).byteLength;
+  const body = await receiveWithin(deadlineMs, readUpTo(c.req.raw.body!, maxBytes));
+  c.req.raw = new Request(c.req.raw, { method: c.req.method, body });
+  return body.size;
 }
 
 async function readUpTo(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Blob> {

@@ -10,7 +10,7 @@ export type ApiLimits = {
   /** Requests whose credential is being looked up, by address. Cached keys need no slot. */
   authenticating: SlotLimits;
   /** Requests whose body is being received. A slot holds at most 512 KiB. */
-  bodies: SlotLimits & { deadlineMs: number };
+  bodies: SlotLimits & { deadlineMs: number; largeBytes: number; largeBytesPerS: number; maxTurnWaitMs: number };
   /** Requests at work. */
   requests: SlotLimits;
   /** Uploads of files and CSV tables. */
@@ -30,7 +30,14 @@ export function apiLimits(
   return {
     // A slot only covers a lookup, and one address may serve many businesses.
     authenticating: { total: 2 * requests, share: requests },
-    bodies: { ...slots(share(requests, 2), 4), deadlineMs: 8_000 },
+    // JSON of 512 KiB takes up to 40 ms to parse: at this rate, large bodies use half of the event loop's time.
+    bodies: {
+      ...slots(share(requests, 2), 4),
+      deadlineMs: 8_000,
+      largeBytes: 32 * KiB,
+      largeBytesPerS: 8 * KiB * KiB,
+      maxTurnWaitMs: 4_000,
+    },
     requests: slots(requests, 4),
     // Both deadlines are shorter than the response's (deadlines.ts), so that the caller receives the problem.
     uploads: {

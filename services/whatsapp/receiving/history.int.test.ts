@@ -7,11 +7,11 @@ import type { TLSSocket } from "node:tls";
 import { deflateSync, inflateSync } from "node:zlib";
 import { encrypted, mediaKeys } from "../../../lib/media/index.ts";
 import { createLogger } from "../../../lib/runtime/log.ts";
+import { RateShare } from "../../../lib/runtime/rate_share.ts";
 import { trustedCertificate } from "../../../lib/testing/certificate.ts";
 import { threadCpuMs } from "../../../lib/testing/cpu_time.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { History } from "./history.ts";
-import { HistoryShare } from "./history_share.ts";
 
 const mediaKey = randomBytes(32);
 const contact = "4915112345678@s.whatsapp.net";
@@ -108,7 +108,7 @@ describe("a history on the media host", () => {
       socket.end(answerOf(request.startsWith("GET /long ") ? longFile : file)),
     );
     // Two seconds for the long one alone.
-    const share = new HistoryShare(1024 * 1024);
+    const share = new RateShare(1024 * 1024);
     const shares = { inline: share, downloaded: share };
     const one = startHistory({ businessId: "one", mediaHost: host, shares });
     await one.history.take(notification("/long", longFile, long));
@@ -133,7 +133,7 @@ describe("a history on the media host", () => {
     const long = lengthened(512 * 1024);
     const longFile = await fileOf(long);
     const { host } = await startHost((socket) => socket.end(answerOf(longFile)));
-    const share = new HistoryShare(1024 * 1024);
+    const share = new RateShare(1024 * 1024);
     const shares = { inline: share, downloaded: share };
     const { history, tokens, isIdle } = startHistory({ mediaHost: host, shares, downloadDeadlineMs: 250 });
     await history.take(notification("/long", longFile, long));

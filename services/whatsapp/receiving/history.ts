@@ -11,7 +11,7 @@ import type { AuthStore } from "../auth/auth_store.ts";
 import { isJid, lidJid } from "../codec/jid.ts";
 import { HistoryRecords } from "./history_records.ts";
 import type { HistoryChat } from "./history_records.ts";
-import { historyShares } from "./history_share.ts";
+import { historyShares, maxTurnWaitMs } from "./history_share.ts";
 import type { HistoryShares } from "./history_share.ts";
 
 /** A history in the notification itself; WhatsApp sends a few kilobytes. */
@@ -196,7 +196,9 @@ export class History {
 
   #turnsOf(kind: keyof HistoryShares): Turn {
     const { businessId, shares = historyShares } = this.#options;
-    return (bytes, read) => shares[kind].turn(businessId, bytes, read);
+    return async (bytes) => {
+      if (!(await shares[kind].take(businessId, bytes, maxTurnWaitMs))) throw new Error("no turn came in time");
+    };
   }
 
   get #deadlineMs(): number {
@@ -268,8 +270,8 @@ export class History {
 
 type SignalTokens = Record<string, { token: Buffer; timestamp: string; senderTimestamp?: number }>;
 
-/** Runs `read` in a turn of the business, see HistoryShare. */
-type Turn = <T>(bytes: number, read: () => T) => Promise<T>;
+/** Waits until the business may read `bytes`. */
+type Turn = (bytes: number) => Promise<void>;
 
 /** Aborts its signal after `ms`, without the time for which it was paused. */
 class Deadline {
@@ -317,8 +319,9 @@ async function chatsIn(
       inflated += chunk.length;
       if (inflated > maxBytes) throw new RangeError("the history is too long");
       deadline.pause();
-      const found = await turn(chunk.length, () => records.push(chunk).filter(({ tcToken }) => tcToken?.length));
+      await turn(chunk.length);
       deadline.resume();
+      const found = records.push(chunk).filter(({ tcToken }) => tcToken?.length);
       chats.push(...found.slice(0, maxTokens - chats.length));
     }
   };
