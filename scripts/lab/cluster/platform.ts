@@ -3,6 +3,7 @@ import { simulatorTokenFile, deploy } from "../../stack/deploy.ts";
 import type { Environment } from "../../stack/environment.ts";
 import { createNomad } from "../../stack/nomad.ts";
 import { writeStateFile } from "../../stack/state_file.ts";
+import { waitForJobs } from "../../stack/wait.ts";
 import { consulUrl, nomadUrl } from "./access.ts";
 import { poolOf } from "./configuration.ts";
 import { certificateOf, readSecret } from "./credentials.ts";
@@ -10,6 +11,9 @@ import type { Layout } from "./layout.ts";
 import type { Say } from "./lifecycle.ts";
 import type { Cluster } from "./node.ts";
 import { serveReleases } from "./releases.ts";
+
+/** Each edge is deployed after the one before it. */
+const EDGES_WITHIN_MS = 120_000;
 
 /** Ports of the job files, and of the services that stand in for WhatsApp and the carrier. */
 const ports = {
@@ -39,6 +43,7 @@ export async function deployPlatform(cluster: Cluster, say: Say): Promise<void> 
     Count: edges,
     Message: "an edge on each node of the platform",
   });
+  await waitForJobs(["nginx"], environment, { until: "settled", deadlineMs: EDGES_WITHIN_MS });
   await writeStateFile(
     join(state, "stack.json"),
     `${JSON.stringify(

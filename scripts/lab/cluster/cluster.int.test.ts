@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { until } from "../../../lib/testing/until.ts";
+import { hierarchies } from "./cgroups.ts";
+import { namePrefix } from "./layout.ts";
+import { findNetwork } from "./network.ts";
+import type { ClusterStatus } from "./status.ts";
+
+/*
+ * One cluster goes through its life, so the tests run in the order they are written.
+ */
+const name = `t${crypto.randomUUID().slice(0, 6)}`;
+let state: string;
+
+type Ended = { code: number; result: Record<string, unknown>; stderr: string };
+
+const start = (...args: string[]) =>
+  Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts"), ...args, "--name", name, "--json"], {
+    env: { ...process.env, XDG_STATE_HOME: state, PROSAAS_STATE_DIR: undefined },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+
+async function run(...args: string[]): Promise<Ended> {
+  const child = start(...args);
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  const line = stdout.trim().split("\n").at(-1) ?? "";
+  return { code, stderr, result: line.startsWith("{") ? JSON.parse(line) : {} };
+}
+
+const status = async () => (await run("status")).result as unknown as ClusterStatus;
+const nodeIn = ({ nodes }: ClusterStatus, node: string) => nodes.find((one) => one.node === node)!;
+
+/** Lists the parts of a cluster of this name that exist. */
+async function leftovers(): Promise<string[]> {
+  const { links, namespaces } = await findNetwork(name);
+  const cgroups = (await hierarchies()).map((root) => join(root, namePrefix(name))).filter(existsSync);
+  const folder = join(state, "prosaas", name);
+  return [...links, ...namespaces, ...cgroups, ...(existsSync(folder) ? [folder] : [])];
+}
+
+beforeAll(async () => {
+  state = await mkdtemp(join(tmpdir(), "prosaas-cluster-"));
+});
+
+afterAll(async () => {
+  await run("down");
+  await rm(state, { recursive: true, force: true });
+}, 60_000);
+
+describe("task cluster", () => {
+  test("starts the agents of every node", async () => {
+    const { code, result, stderr } = await run("up", "--agents-only", "--servers", "1", "--clients", "2");
+    expect([code, stderr]).toEqual([0, expect.any(String)]);
+    const { nodes, nomad_leader, consul_leader } = result as unknown as ClusterStatus;
+    expect([nomad_leader, consul_leader]).toEqual(["server-1", "server-1"]);
+    expect(nodes.map(({ node, pool, nomad_status }) => [node, pool, nomad_status])).toEqual([
+      ["server-1", null, null],
+      ["client-1", "data", "ready"],
+      ["client-2", "platform", "ready"],
+    ]);
+  });
+
+  test("refuses another size and keeps the cluster", async () => {
+    const { code, stderr } = await run("up", "--agents-only", "--servers", "3", "--clients", "3");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("has 1 servers and 2 clients")]);
+    expect(nodeIn(await status(), "client-2").powered).toBeTrue();
+  });
+
+  test("cuts one direction, then both, and heals", async () => {
+    await run("cut", "client-2", "server-1", "--one-way");
+    expect((await status()).cuts).toEqual([{ from: "client-2", to: "server-1" }]);
+    await run("cut", "client-2", "server-1");
+    const missed = async () => nodeIn(await status(), "client-2").nomad_status !== "ready";
+    await until(missed, { what: "Nomad to miss the client", deadlineMs: 60_000, everyMs: 300 });
+    expect((await run("heal")).result["healed"]).toHaveLength(2);
+    const back = async () => nodeIn(await status(), "client-2").nomad_status === "ready";
+    await until(back, { what: "the client to be back", deadlineMs: 60_000, everyMs: 300 });
+  });
+
+  test("powers a node off and on", async () => {
+    await run("kill", "client-1");
+    expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: false, consul: false, nomad: false });
+    expect((await run("restart", "client-1")).result).toMatchObject({ done: "powered on" });
+    expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: true, consul: true, nomad: true });
+    expect((await run("restart", "client-1")).result).toMatchObject({ done: "agents restarted" });
+  });
+
+  test("names the nodes when one is unknown", async () => {
+    const { code, stderr } = await run("kill", "client-9");
+    expect([code, stderr]).toEqual([1, expect.stringContaining("it has server-1, client-1, client-2")]);
+  });
+
+  test("removes everything, and says so once", async () => {
+    expect((await run("down")).result).toMatchObject({ removed: true });
+    expect(await leftovers()).toEqual([]);
+    expect((await run("down")).result).toMatchObject({ removed: false });
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("removes everything after %s", async (signal) => {
+    const child = start("up", "--agents-only", "--servers", "1", "--clients", "1");
+    await until(async () => (await findNetwork(name)).namespaces.length > 0, { what: "a node", deadlineMs: 20_000 });
+    child.kill(signal);
+    expect(await child.exited).toBe(130);
+    expect(await leftovers()).toEqual([]);
+  });
+});
