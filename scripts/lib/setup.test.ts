@@ -96,6 +96,17 @@ describe.skipIf(!asRoot)("scripts/up and scripts/down refuse", () => {
   });
 });
 
+test("up and down refuse a cluster of several nodes", async () => {
+  await Bun.write(join(folder, "state/cluster.json"), "{}");
+  for (const script of ["up", "down"]) {
+    const { code, stderr } = await run([`scripts/${script}`, "--stack", "lab"], {
+      PROSAAS_STATE_DIR: join(folder, "state"),
+    });
+    expect({ script, code }).toEqual({ script, code: 1 });
+    if (asRoot) expect(stderr).toContain("'lab' is a cluster of several nodes");
+  }
+});
+
 describe.skipIf(!asRoot)("a disk that cannot be written is named", () => {
   test("when it is read-only", async () => {
     const { code, stderr } = await shell(`mount -t tmpfs -o ro none ${folder}\nstate_folder_ensure`);
@@ -162,6 +173,14 @@ describe("the cluster that scripts/logs asks", () => {
       stdout: "http://127.0.0.1:4746 own",
       stderr: "",
     });
+  });
+
+  test("is a cluster of the lab by its name", async () => {
+    await Bun.write(join(folder, "state/cluster.json"), "{}");
+    expect((await asked({})).stderr).toContain("the platform is not deployed to the cluster 'other'");
+    const file = { nomad_addr: "https://198.18.0.11:4646", agents_ca_file: "/ca.crt" };
+    await Bun.write(join(folder, "state/stack.json"), JSON.stringify(file, null, 2));
+    expect(await asked({})).toMatchObject({ code: 0, stdout: "https://198.18.0.11:4646 own", stderr: "" });
   });
 
   test("is that of NOMAD_ADDR, without the stack's token", async () => {

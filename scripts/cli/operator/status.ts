@@ -39,19 +39,18 @@ type Group = { job: string; group: string; type: string; running: number; count:
 
 async function groups(): Promise<Group[]> {
   const stubs = z.array(jobStub).parse(await nomad("GET", "/v1/jobs"));
-  const services = stubs.filter((job) => job.Type === "service" && !job.ParentID);
+  const services = stubs.filter((job) => ["service", "system"].includes(job.Type) && !job.ParentID);
   const all = await Promise.all(
     services.map(async ({ ID, Type }) => {
       const [spec, summary] = await Promise.all([nomad("GET", `/v1/job/${ID}`), nomad("GET", `/v1/job/${ID}/summary`)]);
       const { Summary } = jobSummary.parse(summary);
-      return jobSpec.parse(spec).TaskGroups.map(({ Name, Count }) => ({
-        job: ID,
-        group: Name,
-        type: Type,
-        count: Count,
-        running: Summary[Name]?.Running ?? 0,
-        starting: (Summary[Name]?.Starting ?? 0) + (Summary[Name]?.Queued ?? 0),
-      }));
+      return jobSpec.parse(spec).TaskGroups.map(({ Name, Count }) => {
+        const { Running: running, Starting, Queued } = Summary[Name] ?? { Running: 0, Starting: 0, Queued: 0 };
+        const starting = Starting + Queued;
+        // A system job runs once on each node of its pool.
+        const count = Type === "system" ? Math.max(1, running + starting) : Count;
+        return { job: ID, group: Name, type: Type, count, running, starting };
+      });
     }),
   );
   return all.flat().toSorted((a, b) => a.job.localeCompare(b.job) || a.group.localeCompare(b.group));
