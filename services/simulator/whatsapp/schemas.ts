@@ -15,6 +15,8 @@ export const newPhone = z.strictObject({
   naming: naming.optional(),
   usync_naming: naming.optional(),
   spellings: z.array(phoneNumber).max(20).optional(),
+  /** Companions get it with the history after the next link. */
+  contact_salt: z.base64().min(4).max(128).optional(),
 });
 export const newToken = z.strictObject({
   to: phoneNumber,

@@ -8,6 +8,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import { decrypted, download, mediaKeys } from "../../../lib/media/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
+import { writeContactSalt } from "../sending/contact_salt.ts";
 import { isJid, lidJid } from "../codec/jid.ts";
 import { HistoryRecords } from "./history_records.ts";
 import type { HistoryChat } from "./history_records.ts";
@@ -71,8 +72,8 @@ type Options = {
 };
 
 /**
- * Takes the privacy tokens of contacts from the histories that the phone shares after a link, and drops the rest.
- * Without the contact's token, WhatsApp refuses a message to an old customer with 463.
+ * Takes the privacy tokens of contacts, and the salt of those for new ones, from the histories that the phone shares
+ * after a link, and drops the rest. Without a token, WhatsApp may refuse a message with 463.
  *
  * A history in the notification is read before the notification is acknowledged. One on the media host is recorded
  * first and downloaded afterwards. A failed download is retried after a delay, by a later connection too.
@@ -205,7 +206,9 @@ export class History {
     return this.#options.downloadDeadlineMs ?? downloadDeadlineMs;
   }
 
-  async #storeAll(chats: HistoryChat[]): Promise<void> {
+  async #storeAll({ chats, contactSalt }: Shared): Promise<void> {
+    const store = this.#options.store();
+    if (store !== undefined && contactSalt !== undefined) writeContactSalt(store, contactSalt);
     for (let at = 0; at < chats.length; at += chatsPerSlice) {
       if (at > 0) await nextTurn();
       await this.#store(chats.slice(at, at + chatsPerSlice));
@@ -303,14 +306,14 @@ class Deadline {
 
 type ReadOptions = { maxBytes: number; deadline: Deadline; signal: AbortSignal; turn: Turn };
 
-/**
- * Inflates a history in turns with other businesses' and returns its chats with a token, maxTokens at most. Rejects
- * when the signal aborts.
- */
+/** The used parts of a history: its chats with a token, maxTokens at most, and the account's salt. */
+type Shared = { chats: HistoryChat[]; contactSalt: Uint8Array | undefined };
+
+/** Inflates a history in turns with other businesses'. Rejects when the signal aborts. */
 async function chatsIn(
   deflated: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   { maxBytes, deadline, signal, turn }: ReadOptions,
-): Promise<HistoryChat[]> {
+): Promise<Shared> {
   const records = new HistoryRecords();
   const chats: HistoryChat[] = [];
   let inflated = 0;
@@ -331,7 +334,7 @@ async function chatsIn(
   } finally {
     deadline.pause();
   }
-  return chats;
+  return { chats, contactSalt: records.contactSalt };
 }
 
 const isTime = (seconds: number | undefined): seconds is number => Number.isSafeInteger(seconds) && seconds! > 0;

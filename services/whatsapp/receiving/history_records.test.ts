@@ -77,3 +77,23 @@ describe("the chats of a history", () => {
     expect(() => new HistoryRecords().push(Buffer.alloc(64, 0xff))).toThrow("malformed");
   });
 });
+
+describe("the salt of a history", () => {
+  const saltOf = (bytes: Uint8Array, chunkBytes: number) => {
+    const records = new HistoryRecords();
+    for (let at = 0; at < bytes.length; at += chunkBytes) records.push(bytes.subarray(at, at + chunkBytes));
+    return records.contactSalt;
+  };
+
+  test.each([1, 3, 100_000])("is read from chunks of %d bytes", (chunkBytes) => {
+    const salt = randomBytes(32);
+    const bytes = Buffer.concat([history([withMessages(1, 300)]), field(19, salt), history([chat(2)])]);
+    expect(saltOf(bytes, chunkBytes)).toEqual(salt);
+    expect(read(bytes, chunkBytes)).toEqual([chat(1), chat(2)]);
+  });
+
+  test("is ignored if empty, too long or misplaced", () => {
+    for (const bytes of [field(19, Buffer.alloc(0)), field(19, randomBytes(257)), field(2, field(19, randomBytes(8)))])
+      expect(saltOf(bytes, 10)).toBeUndefined();
+  });
+});

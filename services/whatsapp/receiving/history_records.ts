@@ -1,5 +1,7 @@
 /** The field of a HistorySync message that holds a chat, with its messages. */
 const conversations = 2;
+/** The field with the salt of the tokens for new contacts (sending/contact_salt.ts). */
+const contactSalt = 19;
 /** Protobuf's wire types of the fields that are read. */
 const wireVarint = 0;
 const wireBytes = 2;
@@ -41,6 +43,8 @@ export class HistoryRecords {
   #current: { chat: HistoryChat; left: number } | undefined;
   #fields = 0;
   #chats = 0;
+  /** The account's salt, once it was read. */
+  contactSalt: Buffer | undefined;
 
   /** Returns the chats that are complete with this chunk. */
   push(chunk: Uint8Array): HistoryChat[] {
@@ -68,7 +72,10 @@ export class HistoryRecords {
   #take(field: Field): boolean {
     const { number, type, at, length, value } = field;
     if (this.#current === undefined) {
+      const isSalt = number === contactSalt && type === wireBytes && length > 0 && length <= maxValueBytes;
+      if (isSalt && this.#pending.length < at + length) return false;
       this.#count();
+      if (isSalt) this.contactSalt = Buffer.from(this.#pending.subarray(at, at + length));
       this.#consume(at);
       if (number !== conversations || type !== wireBytes) this.#skip = length;
       else if (++this.#chats > maxChats) throw new RangeError("the history has too many chats");

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { control, makePhone, screenOf, text } from "../testing/shard_under_test.ts";
+import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -21,6 +22,26 @@ describe("the privacy token of a contact", () => {
     await shard.reaches(business, "open");
     expect(await send(contact, "after a restart")).toMatchObject({ status: "sent" });
     expect((await screenOf(simulator, contact)).texts).toEqual(["welcome back", "after a restart"]);
+  });
+
+  test("of a new contact is computed from a salt", async () => {
+    const { shard, simulator, business, phone, contact, fault } = scenario;
+    const contact_salt = randomBytes(16).toString("base64");
+    await control(simulator, "POST", "/phones", { phone, name: "The shop", contact_salt });
+    await fault("token_required");
+    await shard.pair(simulator, business, phone);
+    expect(await send(contact, "good morning")).toMatchObject({ status: "sent" });
+    const { lid } = simulator.simulation.phones.get(contact)!;
+    expect(await send(`${lid}@lid`, "by LID")).toMatchObject({ status: "sent" });
+    await scenario.restart();
+    await shard.reaches(business, "open");
+    const other = newPhone();
+    await makePhone(simulator, other);
+    expect(await send(other, "after a restart")).toMatchObject({ status: "sent" });
+    await control(simulator, "POST", "/phones", { phone, contact_salt: randomBytes(16).toString("base64") });
+    const third = newPhone();
+    await makePhone(simulator, third);
+    expect(await send(third, "under an old salt")).toMatchObject({ status: "failed", error: { code: "463" } });
   });
 
   test("from a notification is sent along from then on", async () => {

@@ -26,6 +26,7 @@ function withoutDevices(accounts?: Answer) {
     accounts: new AccountBook({ auth: { keys, lookUp: () => undefined }, onLearned: () => {} }),
     queries,
     timers: new Timers({ store: () => undefined, keys }),
+    contactSalt: () => undefined,
   });
   const send = (to: string) =>
     relay

@@ -16,7 +16,7 @@ import { askAccounts } from "../accounts/ask_accounts.ts";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { withTimer } from "../codec/disappearing.ts";
 import { GroupDirectory } from "../codec/group_directory.ts";
-import { ownJidsOf } from "../codec/jid.ts";
+import { lidJid, ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
 import { stanzaOptions } from "../codec/outgoing.ts";
 import { ownSenderKeys } from "../codec/sender_key_names.ts";
@@ -24,6 +24,8 @@ import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
 import type { Transmit } from "./lane.ts";
 import type { Timers } from "./timers.ts";
+import { addContactToken } from "./contact_salt.ts";
+import { answered, noAnswer, NoAnswer } from "./answered.ts";
 import { backoffOf } from "./cooldown.ts";
 import type { Cooldown } from "./cooldown.ts";
 import { OtherName, Transient, Undeliverable } from "./errors.ts";
@@ -33,10 +35,6 @@ import { passingQuery } from "./verdicts.ts";
 const countedMessages = 500;
 const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
-/** Less than the 20 s for which Baileys waits, during which no other message of the account could be prepared. */
-const answerDeadlineMs = 8_000;
-/** The code of a query that was not answered. */
-const noAnswer = 408;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
 const staleAddressing = "421";
 
@@ -50,19 +48,12 @@ type Options = {
   accounts: AccountBook;
   queries: Cooldown;
   timers: Timers;
+  /** The salt of the tokens for new contacts, if the phone has shared it. */
+  contactSalt: () => Uint8Array | undefined;
 };
 
 /** As Baileys caches them. */
 type CachedDevice = FullJid & { server: JidServer };
-
-/** WhatsApp did not answer a query. Carries its code as Baileys' errors do. */
-class NoAnswer extends Error {
-  readonly data = noAnswer;
-
-  constructor() {
-    super("WhatsApp did not answer a query in time");
-  }
-}
 
 /** `transmit`, which our patch adds, sends the message's stanza. */
 type RelayOptions = MessageRelayOptions & { transmit: (stanza: BinaryNode) => Promise<void> };
@@ -138,9 +129,22 @@ export class Relay {
     const options: RelayOptions = {
       messageId: waMessageId,
       ...stanzaOptions(message),
-      transmit: (stanza) => transmit(() => socket().sendNode(stanza), recipients),
+      transmit: async (stanza) => {
+        await this.#addContactToken(stanza, chat);
+        return transmit(() => socket().sendNode(stanza), recipients);
+      },
     };
     await socket().relayMessage(chat, message, options);
+  }
+
+  /** WhatsApp Web too adds the token only while the server wants tokens. */
+  async #addContactToken(stanza: BinaryNode, chat: string): Promise<void> {
+    const { socket, me, contactSalt } = this.#options;
+    const salt = isJidGroup(chat) || ownJidsOf(me()).includes(chat) ? undefined : contactSalt();
+    if (salt === undefined || !socket().serverProps.privacyTokenOn1to1) return;
+    const { user } = jidDecode(chat) ?? {};
+    const lid = isPnUser(chat) && user !== undefined ? await this.#lidOf(user) : user;
+    if (lid !== undefined) addContactToken(stanza, salt, lidJid(lid));
   }
 
   /** True if this chat has earlier messages, in either direction. A group counts: it admitted the business. */
@@ -276,17 +280,6 @@ export class Relay {
     const { user } = jidDecode(chat) ?? {};
     if (isPnUser(chat) && user !== undefined && (await this.#accountOf(user)) === null) throw noAccount();
     throw new Error("WhatsApp lists no device of this account");
-  }
-}
-
-/** Fails if WhatsApp does not answer in time. The query's late answer still fills the caches. */
-async function answered<T>(question: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new NoAnswer()), answerDeadlineMs);
-  try {
-    return await Promise.race([question, late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

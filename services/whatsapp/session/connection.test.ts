@@ -67,6 +67,7 @@ describe("a connection", () => {
       history: new History({ businessId: "b", store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
       statuses: new Statuses(() => store),
+      contactSalt: () => undefined,
       sentMessage: () => undefined,
       sentTo: () => undefined,
       cooldowns: createCooldowns(),

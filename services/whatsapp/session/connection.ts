@@ -103,6 +103,7 @@ export class Connection {
       keys: options.auth.keys,
       queries: options.cooldowns.queries,
       timers: options.timers,
+      contactSalt: options.contactSalt,
       socket,
       me,
       control,

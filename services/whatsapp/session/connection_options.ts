@@ -83,6 +83,8 @@ export type ConnectionOptions = {
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
   /** The chat of a message that this business sent through the API. */
   sentTo: (waMessageId: string) => string | undefined;
+  /** The salt of the tokens for new contacts, if the phone has shared it. */
+  contactSalt: () => Uint8Array | undefined;
   cooldowns: Cooldowns;
   /** WhatsApp's restrictions of the account, as they were last read. */
   standing: () => Standing | undefined;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { receiveForGroup } from "../groups/receive.ts";
 import { tick } from "../messages/ticks.ts";
 import { showMessage } from "../messages/show.ts";
+import { hasSaltedToken } from "../phones/contact_salt.ts";
 import { hasPrivacyToken } from "../phones/privacy_tokens.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Device } from "../phones/device.ts";
@@ -39,7 +40,8 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   if (!phone || faults.strike("not_on_whatsapp", phone.phone))
     return refuse(simulation, connection, { id, to, code: "404" });
 
-  const isStranger = phone !== login.phone && !hasPrivacyToken(message, login.phone, phone);
+  const hasToken = hasPrivacyToken(message, login.phone, phone) || hasSaltedToken(message, login.phone, phone);
+  const isStranger = phone !== login.phone && !hasToken;
   if (isStranger && faults.strike("token_required", login.phone.phone))
     return refuse(simulation, connection, { id, to, code: "463" });
 

@@ -1,6 +1,7 @@
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import { encodedSalt } from "../phones/contact_salt.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Login } from "../wire/connection.ts";
@@ -10,7 +11,11 @@ import { post } from "./write.ts";
 const { Type } = proto.Message.ProtocolMessage;
 const { HistorySyncType } = proto.Message;
 
-const sync = (syncType: proto.Message.HistorySyncType, history: proto.IHistorySync): proto.IMessage => ({
+const sync = (
+  syncType: proto.Message.HistorySyncType,
+  history: proto.IHistorySync,
+  salt: Uint8Array = Buffer.alloc(0),
+): proto.IMessage => ({
   protocolMessage: {
     type: Type.HISTORY_SYNC_NOTIFICATION,
     historySyncNotification: {
@@ -18,7 +23,10 @@ const sync = (syncType: proto.Message.HistorySyncType, history: proto.IHistorySy
       chunkOrder: 1,
       progress: 100,
       initialHistBootstrapInlinePayload: deflateSync(
-        proto.HistorySync.encode(proto.HistorySync.fromObject({ syncType, progress: 100, ...history })).finish(),
+        Buffer.concat([
+          proto.HistorySync.encode(proto.HistorySync.fromObject({ syncType, progress: 100, ...history })).finish(),
+          salt,
+        ]),
       ),
     },
   },
@@ -59,7 +67,8 @@ export async function shareHistory(simulation: Simulation, { phone, device }: Lo
       },
     },
   };
-  const bootstrap = sync(HistorySyncType.INITIAL_BOOTSTRAP, { conversations: conversationsOf(simulation, phone) });
+  const conversations = conversationsOf(simulation, phone);
+  const bootstrap = sync(HistorySyncType.INITIAL_BOOTSTRAP, { conversations }, encodedSalt(phone));
   const recent = sync(HistorySyncType.RECENT, { conversations: [] });
   for (const content of [key, bootstrap, recent]) {
     const id = randomBytes(9).toString("hex").toUpperCase();

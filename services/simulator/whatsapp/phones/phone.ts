@@ -29,6 +29,8 @@ export type PhoneState = {
   standing?: Standing | undefined;
   /** Tokens that it gave to others, by their numbers. */
   tokens?: Record<string, PrivacyToken> | undefined;
+  /** The salt that WhatsApp gave the account, base64 (contact_salt.ts). */
+  contact_salt?: string | undefined;
   /** Other spellings of its number, by which people ask for it. None is an address. */
   spellings?: string[] | undefined;
 };
@@ -76,6 +78,10 @@ export class Phone {
   get tokens(): Readonly<Record<string, PrivacyToken>> {
     return this.#state.tokens ?? {};
   }
+  get contactSalt(): Buffer | undefined {
+    const { contact_salt: salt } = this.#state;
+    return salt === undefined ? undefined : Buffer.from(salt, "base64");
+  }
   get standing(): Standing {
     return this.#state.standing ?? unrestricted;
   }
@@ -91,7 +97,10 @@ export class Phone {
 
   change(
     change: Partial<
-      Pick<PhoneState, "name" | "ticks" | "picture" | "naming" | "usync_naming" | "spellings" | "standing" | "tokens">
+      Pick<
+        PhoneState,
+        "name" | "ticks" | "picture" | "naming" | "usync_naming" | "spellings" | "standing" | "tokens" | "contact_salt"
+      >
     >,
   ): void {
     this.#state = { ...this.#state, ...change };
