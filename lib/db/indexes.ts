@@ -61,10 +61,13 @@ export const indexes: readonly IndexDefinition[] = [
     purpose: "release_on_inbound runs for every inbound message; release_paced",
   },
   {
-    name: "messages_by_wa_message_id",
+    // Replaces messages_by_wa_message_id, which lacks the id.
+    name: "messages_by_wa_message_id_and_id",
     table: "messages",
-    columns: "business_id, wa_message_id",
-    purpose: "apply_receipts finds the row of a receipt; insert_inbound finds what the business sent through us",
+    columns: "business_id, wa_message_id, id",
+    purpose:
+      "apply_receipts finds the row of a receipt; insert_inbound finds what the business sent through us; assign_ids " +
+      "finds the message of one second, however many share an id that their sender chose",
   },
   {
     name: "messages_by_business",

@@ -8,6 +8,7 @@ import { sql } from "./client/literal.ts";
 import type { Statement } from "./client/literal.ts";
 import {
   applyReceipts,
+  assignInboundIds,
   dueDeliveries,
   forPlatform,
   listPendingBusinesses,
@@ -52,9 +53,15 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-type Node = { "Node Type": string; "Relation Name"?: string; "Index Name"?: string; Plans?: Node[] };
+type Node = {
+  "Node Type": string;
+  "Relation Name"?: string;
+  "Index Name"?: string;
+  "Index Cond"?: string;
+  Plans?: Node[];
+};
 
-/** The plan of the statement that a verb sends: the indexes that it uses and the tables that it scans whole. */
+/** The plan of the last statement that a verb sends: the indexes that it uses and the tables that it scans whole. */
 async function planOf<S extends Scope>(on: S, verb: (scope: S) => Promise<unknown>) {
   const statements: Statement[] = [];
   await verb({
@@ -64,11 +71,12 @@ async function planOf<S extends Scope>(on: S, verb: (scope: S) => Promise<unknow
       return on.ask(statement);
     },
   });
-  const [row] = await on.ask<[{ "QUERY PLAN": [{ Plan: Node }] }]>(sql`explain (format json) ${statements[0]!}`);
+  const [row] = await on.ask<[{ "QUERY PLAN": [{ Plan: Node }] }]>(sql`explain (format json) ${statements.at(-1)!}`);
   const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
   const all = nodes(row["QUERY PLAN"][0].Plan);
   return {
     indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
+    conditions: all.flatMap((node) => node["Index Cond"] ?? []),
     scanned: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? (node["Relation Name"] ?? []) : [])),
   };
 }
@@ -107,7 +115,15 @@ describe("plans of the hot statements", () => {
       at: new Date(),
     }));
     const plan = await planOf(forPlatform(database.db), (on) => applyReceipts(on, receipts));
-    expectPlan(plan, "_by_wa_message_id");
+    expectPlan(plan, "_by_wa_message_id_and_id");
+  });
+
+  test("assignInboundIds looks up one second of a WhatsApp id", async () => {
+    const message = { business_id: scope.businessId, wa_message_id: "wa 7", chat: "chat 7", sender: "chat 7" };
+    const inbound = [{ ...message, from_me: false, at: new Date(), type: "text", text: "hello" }];
+    const plan = await planOf(forPlatform(database.db), (on) => assignInboundIds(on, inbound));
+    expectPlan(plan, "_by_wa_message_id_and_id");
+    expect(plan.conditions.filter((one) => /wa_message_id.* AND \(id >= .* AND \(id </.test(one))).not.toEqual([]);
   });
 
   test("recordSendResults finds messages by id", async () => {

@@ -42,7 +42,7 @@ describe("the indexer", () => {
       ["messages_by_broadcast", 2],
       ["messages_by_business", 2],
       ["messages_by_chat", 2],
-      ["messages_by_wa_message_id", 2],
+      ["messages_by_wa_message_id_and_id", 2],
       ["messages_expiring", 2],
       ["messages_outbox", 2],
       ["messages_outbox_by_chat", 2],
