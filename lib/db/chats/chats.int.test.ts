@@ -99,6 +99,40 @@ describe("names of one account", () => {
     expect((await listOptOuts(scope, { after: "", limit: 10 })).map(({ chat }) => chat)).toEqual([next, number]);
   });
 
+  describe("that arrive late", () => {
+    const next = "5511900000009@s.whatsapp.net";
+    const learnAt = (time: Date | undefined, alias: string, chat: string) =>
+      learnNames(platform, [{ business_id: scope.businessId, alias, chat, ...(time && { at: time }) }]);
+
+    test("never replace newer ones", async () => {
+      await learnAt(later, lid, next);
+      expect(await learnAt(at, lid, number)).toEqual([]);
+      expect(await resolveChat(scope, lid)).toBe(next);
+      expect(await learnAt(new Date(later.getTime() + 1), lid, number)).toEqual([scope.businessId]);
+      expect(await resolveChat(scope, lid)).toBe(number);
+    });
+
+    test("lead to the chat that is known since", async () => {
+      await learnAt(later, spelling, number);
+      await learnAt(at, lid, spelling);
+      for (const name of [lid, spelling]) expect(await resolveChat(scope, name)).toBe(number);
+    });
+
+    test("without a time are current", async () => {
+      await learnAt(new Date(Date.now() - 1_000), lid, number);
+      await learnAt(undefined, lid, next);
+      expect(await resolveChat(scope, lid)).toBe(next);
+      await learnAt(new Date(Date.now() - 1_000), lid, number);
+      expect(await resolveChat(scope, lid)).toBe(next);
+    });
+
+    test("count as current from a clock that is ahead", async () => {
+      await learnAt(new Date(Date.now() + 3_600_000), lid, number);
+      await learnAt(undefined, lid, next);
+      expect(await resolveChat(scope, lid)).toBe(next);
+    });
+  });
+
   test("are skipped for an unknown business", async () => {
     expect(await learnNames(platform, [{ business_id: uuidv7(), alias: lid, chat: number }])).toEqual([]);
   });

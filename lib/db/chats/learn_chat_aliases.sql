@@ -1,5 +1,9 @@
--- Records other names of chats' accounts, in the order of the array of business_id, alias and chat. Returns the
+-- Records other names of chats' accounts, in the order of the array of business_id, alias, chat and at. Returns the
 -- businesses whose chats have to be merged. Skips names that are known, and those of deleted businesses.
+--
+-- `at` is when WhatsApp named the account so. An older name never replaces a newer one: streams of journals are read
+-- side by side, and quarantined entries are replayed after weeks. Names without a time are answers that WhatsApp gave
+-- just now. A shard's clock that is ahead counts as the present.
 --
 -- An alias leads to one chat, and a chat is no alias: a number that WhatsApp names as an account's own stops to be
 -- another spelling. When a person takes a new number, the LID leads to the new chat; messages under the former number
@@ -10,6 +14,7 @@ as $$
 declare
   item record;
   names_of integer;
+  later text;
 begin
   -- One transaction at a time for each business, in one order of businesses: names change several rows, in any order.
   for names_of in
@@ -26,7 +31,8 @@ begin
   end loop;
 
   for item in
-    select b.id as business_id, e.value ->> 'alias' as alias, e.value ->> 'chat' as chat
+    select b.id as business_id, e.value ->> 'alias' as alias, e.value ->> 'chat' as chat,
+           date_trunc('milliseconds', least((e.value ->> 'at')::timestamptz, now())) as at
     from jsonb_array_elements(names) with ordinality as e(value, n)
     join businesses b on b.id = (e.value ->> 'business_id')::uuid and b.deleted_at is null
     where e.value ->> 'alias' <> e.value ->> 'chat'
@@ -35,6 +41,21 @@ begin
         where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat')
     order by e.n
   loop
+    if exists (
+      select from chat_aliases newer
+      where newer.business_id = item.business_id and newer.alias = item.alias
+        and coalesce(newer.known_at, newer.learned_at) > item.at)
+    then
+      continue;
+    end if;
+    -- The chat of this name may be known as another name of an account since.
+    select newer.chat into later from chat_aliases newer
+    where newer.business_id = item.business_id and newer.alias = item.chat
+      and coalesce(newer.known_at, newer.learned_at) > item.at;
+    if found then
+      item.chat := later;
+      continue when item.chat = item.alias;
+    end if;
     delete from chat_aliases where business_id = item.business_id and alias = item.chat;
 
     insert into opt_outs (business_id, chat, created_at, checked_at)
@@ -51,9 +72,10 @@ begin
     update opt_outs set checked_at = now()
     where business_id = item.business_id and chat = item.chat and checked_at is null;
 
-    insert into chat_aliases (business_id, alias, chat) values (item.business_id, item.alias, item.chat)
+    insert into chat_aliases (business_id, alias, chat, known_at)
+    values (item.business_id, item.alias, item.chat, item.at)
     on conflict (business_id, alias) do update
-      set chat = excluded.chat, learned_at = now(), rekeyed = 0, merged_at = null, settled = false;
+      set chat = excluded.chat, known_at = excluded.known_at, learned_at = now(), rekeyed = 0, merged_at = null, settled = false;
     update chat_aliases set chat = item.chat, learned_at = now(), merged_at = null, settled = false
     where business_id = item.business_id and chat = item.alias;
     return next item.business_id;

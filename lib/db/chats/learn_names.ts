@@ -3,7 +3,10 @@ import { sql } from "../client/literal.ts";
 import type { BusinessScope, Scope } from "../scope.ts";
 import type { ChatAlias } from "../schema.ts";
 
-export type ChatName = Pick<ChatAlias, "business_id" | "alias" | "chat">;
+export type ChatName = Pick<ChatAlias, "business_id" | "alias" | "chat"> & {
+  /** When WhatsApp named the account so; absent: just now. */
+  at?: Date;
+};
 
 /** Serialises writers of a business's names and of what follows them (learn_chat_aliases.sql). */
 export async function lockNames(scope: BusinessScope): Promise<void> {

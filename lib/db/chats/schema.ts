@@ -13,6 +13,8 @@ export const chatAliases = pgTable(
     /** JID under which the account's rows are written; never an alias itself. */
     chat: text().notNull(),
     learned_at: createdAt(),
+    /** When WhatsApp named the account so; null: not recorded, `learned_at` counts. */
+    known_at: moment(),
     /** Messages that were written under the alias, and are now under the chat. */
     rekeyed: integer().notNull().default(0),
     /** When the messages known then were under the chat. */

@@ -14,7 +14,9 @@ export function identities(deps: Deps): Handler<"identities"> {
 export function identitiesWriter(deps: Deps): WriteEntries<"identities"> {
   const scope = forPlatform(deps.db);
   return async (entries, shard) => {
-    const names = entries.flatMap(({ business_id, data }) => data.names.map((name) => ({ business_id, ...name })));
+    const names = entries.flatMap(({ business_id, at, data }) =>
+      data.names.map((name) => ({ business_id, at, ...name })),
+    );
     const businesses = await atomically(scope, async (together) => {
       // Received messages are written under the names that are known: neither sees half of the other.
       await lockInbound(together, shard);

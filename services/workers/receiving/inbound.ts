@@ -103,8 +103,8 @@ function fetchOf(message_id: string, { business_id, content }: InboundMessage): 
   return [{ message_id, business_id, kind: content.type, pointer: content.media.pointer }];
 }
 
-function namesIn({ business_id, data }: JournalEntry<"inbound">): ChatName[] {
-  return (data.names ?? []).map((name) => ({ business_id, ...name }));
+function namesIn({ business_id, at, data }: JournalEntry<"inbound">): ChatName[] {
+  return (data.names ?? []).map((name) => ({ business_id, at, ...name }));
 }
 
 function inboundMessage({ business_id, data }: JournalEntry<"inbound">): InboundMessage {
