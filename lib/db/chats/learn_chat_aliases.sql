@@ -75,7 +75,8 @@ begin
     insert into chat_aliases (business_id, alias, chat, known_at)
     values (item.business_id, item.alias, item.chat, item.at)
     on conflict (business_id, alias) do update
-      set chat = excluded.chat, known_at = excluded.known_at, learned_at = now(), rekeyed = 0, merged_at = null, settled = false;
+      set chat = excluded.chat, known_at = excluded.known_at, learned_at = now(), rekeyed = 0, merged_at = null,
+          settled = false;
     update chat_aliases set chat = item.chat, learned_at = now(), merged_at = null, settled = false
     where business_id = item.business_id and chat = item.alias;
     return next item.business_id;

@@ -7,12 +7,14 @@ import { History } from "./history.ts";
 const logger = createLogger("test", "error");
 let proxy: Bun.TCPSocketListener<undefined>;
 let requests: string[];
+let refusal: string;
 let stored: Buffer | null;
 const running: History[] = [];
 
 /** A proxy that refuses each request. */
 beforeEach(() => {
   requests = [];
+  refusal = "502 Bad Gateway";
   stored = null;
   proxy = Bun.listen({
     hostname: "127.0.0.1",
@@ -20,7 +22,7 @@ beforeEach(() => {
     socket: {
       data: (socket, data) => {
         requests.push(data.toString().split("\r\n")[0]!);
-        socket.end("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n");
+        socket.end(`HTTP/1.1 ${refusal}\r\ncontent-length: 0\r\n\r\n`);
       },
     },
   });
@@ -49,16 +51,31 @@ function start(retryDelaysMs: number[]): History {
   return history;
 }
 
-const shared = (n: number, originalMessageId = "") =>
+const shared = (n: number, changes: proto.Message.IHistorySyncNotification = {}) =>
   proto.Message.HistorySyncNotification.create({
     directPath: `/history/${n}`,
     mediaKey: Buffer.alloc(32, n),
     fileSha256: Buffer.alloc(32, n),
     fileEncSha256: Buffer.alloc(32, n),
-    originalMessageId,
+    ...changes,
   });
 const pending = () =>
   (JSON.parse(stored?.toString() ?? "[]") as { failures: number }[]).map(({ failures }) => failures);
+
+describe("a history whose download can never succeed", () => {
+  test.each([
+    ["without a key", { mediaKey: null }],
+    ["without a digest", { fileEncSha256: null }],
+    ["on another host", { directPath: "https://host.example/history" }],
+  ])("is given up at once: %s", async (_, changes) => {
+    const warned = spyOn(logger, "warn");
+    warned.mockClear();
+    await start([1]).take(shared(1, changes));
+    await until(() => warned.mock.calls.length > 0 && stored === null, { what: "the end of the history" });
+    expect(warned.mock.calls.map(([fields]) => Object.keys(fields as object))).toEqual([["error"]]);
+    expect(requests).toEqual([]);
+  });
+});
 
 describe("a history whose download fails", () => {
   test("waits, and so do those behind it", async () => {
@@ -70,13 +87,17 @@ describe("a history whose download fails", () => {
     expect(requests).toEqual(["CONNECT mmg.whatsapp.net:443 HTTP/1.1"]);
   });
 
-  test("is retried, and given up in the end", async () => {
-    await start([1, 5]).take(shared(1));
-    await until(() => requests.length === 12 && stored === null, { what: "the last attempt" });
-  });
+  test.each(["502 Bad Gateway", "403 Forbidden", "404 Not Found"])(
+    "is retried, and given up in the end: %s",
+    async (answer) => {
+      refusal = answer;
+      await start([1, 5]).take(shared(1));
+      await until(() => requests.length === 12 && stored === null, { what: "the last attempt" });
+    },
+  );
 
   test("is not recorded if its notification is too long", async () => {
-    await start([1]).take(shared(1, "x".repeat(20_000)));
+    await start([1]).take(shared(1, { originalMessageId: "x".repeat(20_000) }));
     expect(stored).toBeNull();
   });
 

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { createInflate } from "node:zlib";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
-import { decrypted, download, mediaKeys } from "../../../lib/media/index.ts";
+import { decrypted, download, HostRefusal, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
 import { writeContactSalt } from "../sending/contact_salt.ts";
@@ -153,8 +153,8 @@ export class History {
   }
 
   /**
-   * Resolves with false if the download failed and is retried later. The attempt is recorded first: a history that ends
-   * the process is given up.
+   * Resolves with false if the download failed and is retried later. A permanent failure is not retried. The attempt is
+   * recorded first: a history that ends the process is given up.
    */
   async #download({ notification, attempts, failures }: PendingHistory): Promise<boolean> {
     const { logger, retryDelaysMs = defaultRetryDelaysMs } = this.#options;
@@ -171,6 +171,14 @@ export class History {
       this.#write(others());
       return true;
     } catch (error) {
+      if (isPermanent(error)) {
+        logger.warn(
+          { error: messageOf(error) },
+          "a shared history was given up at once: its contacts may refuse messages with 463",
+        );
+        this.#write(others());
+        return true;
+      }
       logger.warn({ error: messageOf(error), failures }, "a shared history could not be downloaded");
       this.#write([...others(), { notification, attempts, failures: failures + 1, next_at }]);
       return false;
@@ -181,7 +189,7 @@ export class History {
   async #read(notification: proto.Message.HistorySyncNotification): Promise<void> {
     const { mediaKey, directPath, fileSha256, fileEncSha256 } = notification;
     if (!mediaKey?.length || !directPath || !fileSha256?.length || !fileEncSha256?.length)
-      throw new TypeError("the notification names no file");
+      throw new NoFile("the notification names no file");
     const { mediaHost = defaultMediaHost, proxyUrl: proxy } = this.#options;
     const deadline = new Deadline(this.#deadlineMs);
     const signal = AbortSignal.any([deadline.signal, this.#stopped.signal]);
@@ -269,6 +277,16 @@ export class History {
     const value = pending.length === 0 ? null : Buffer.from(JSON.stringify(pending));
     this.#options.store()?.write([[entry, value]]);
   }
+}
+
+class NoFile extends Error {}
+
+/** True if no later attempt can succeed: the host lost the file, or its content breaks the format or a limit. */
+function isPermanent(error: unknown): boolean {
+  if (error instanceof HostRefusal) return error.isGone;
+  if (error instanceof MediaMismatch || error instanceof RangeError || error instanceof NoFile) return true;
+  // Of zlib: the content is no deflated stream.
+  return error instanceof Error && "code" in error && String(error.code).startsWith("Z_");
 }
 
 type SignalTokens = Record<string, { token: Buffer; timestamp: string; senderTimestamp?: number }>;
