@@ -28,9 +28,9 @@ export async function memoryBudgets(): Promise<Budgets> {
 
 /** Share of a process that no job runs: the Consul agent of the host. */
 const hostShare = 100;
-/** The other tenant works elsewhere: its client never waits for a CPU. */
-const tenantShare = 1_000;
-/** So do the attackers: they get what the platform leaves. The least that the kernel accepts. */
+/** The other tenant's client and the simulator (WhatsApp, the carrier) run elsewhere: they never wait for a CPU. */
+const outsideShare = 1_000;
+/** Attackers run elsewhere, too: they get what the platform leaves. The least that the kernel accepts. */
 const attackersShare = 2;
 
 /** CPU share of each process of the rig, from its job file. */
@@ -39,7 +39,12 @@ export async function cpuShares(names: readonly string[]): Promise<Record<string
     const job = (jobs as Record<string, string>)[kindOf(name)];
     return [name, job === undefined ? hostShare : cpuOf(await readJob(job), job, name.split("-").at(-1))];
   });
-  return { ...Object.fromEntries(await Promise.all(entries)), tenant: tenantShare, attackers: attackersShare };
+  return {
+    ...Object.fromEntries(await Promise.all(entries)),
+    tenant: outsideShare,
+    simulator: outsideShare,
+    attackers: attackersShare,
+  };
 }
 
 /** The share of the job's last task, in the group `group` if it has several. */
