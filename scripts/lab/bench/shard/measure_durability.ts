@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ChatLog, screenTexts } from "../../rig/chat_log.ts";
 import { compareChats } from "../../rig/comparison.ts";
@@ -43,6 +43,8 @@ export type DurabilityResult = {
 export async function measureDurability(plan: DurabilityPlan): Promise<DurabilityResult> {
   const { folder, say, sessions, contacts, rounds } = plan;
   const rig = await startShardRig({ folder, shards: 0 });
+  // The user of the database server must reach its files.
+  await chmod(folder, 0o755);
   const postgres = await postgresServer(folder, { fsync: "on" });
   const { simulator } = rig;
   const sent = new ChatLog();
