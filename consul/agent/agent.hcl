@@ -15,6 +15,11 @@ log_rotate_max_files = 6
 
 disable_update_check = true
 
+# An agent that restarts stays a member. A client that leaves takes its node's services out of the catalog, and ends the
+# sessions by which shards own their numbers.
+leave_on_terminate      = false
+skip_leave_on_interrupt = true
+
 # Nothing here speaks gRPC or WAN gossip.
 ports {
   grpc     = -1
