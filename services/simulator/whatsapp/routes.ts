@@ -135,7 +135,7 @@ export function whatsappControl(simulation: Simulation): Hono {
     const { to, id, audience, companions_get, seal, wire, expiration, ...body } = outgoing.parse(await jsonBody(c));
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     const composed = async (chat: string): Promise<proto.IMessage> => {
-      if (wire) return proto.Message.decode(wire);
+      if (wire) return seal ? sealEdit(simulation, from, proto.Message.decode(wire), seal) : proto.Message.decode(wire);
       const plain = compose(writable.parse(await withFile(simulation, body)), { from, chat });
       const content = expiring(plain, expiration);
       return seal ? sealEdit(simulation, from, content, seal) : content;
@@ -152,7 +152,11 @@ export function whatsappControl(simulation: Simulation): Hono {
     }
     const content = await composed(phoneJid(to));
     return c.json(
-      await write(simulation, from, phones.obtain(to), content, { id, companionsGet: companions_get, wire }),
+      await write(simulation, from, phones.obtain(to), content, {
+        id,
+        companionsGet: companions_get,
+        wire: seal ? undefined : wire,
+      }),
       201,
     );
   });

@@ -1,5 +1,6 @@
 import { areJidsSameUser, isJidGroup, proto } from "@whiskeysockets/baileys";
 import type { MessageContent, Reference } from "../../../lib/messages/index.ts";
+import { promptIn } from "./choice.ts";
 import type { Incoming } from "./incoming.ts";
 import { referenceOf } from "./message_key.ts";
 import { pollOf, secretOf } from "./original.ts";
@@ -28,22 +29,25 @@ export function changeOf(
 
 /**
  * An edit that is sealed under the secret of the message that it changes. Unknown if the secret is not known or does
- * not fit.
+ * not fit, and for other uses of the seal: anyone in the chat may add an option to a poll, for one.
  */
 export function sealedChangeOf(
   sealed: proto.Message.ISecretEncryptedMessage,
   incoming: Incoming,
 ): MessageContent | undefined {
   const key = sealed.targetMessageKey;
+  const use = useOf(sealed);
+  const unopened = { type: "unknown", kind: "secretEncryptedMessage" } as const;
+  if (use === undefined && sealed.secretEncType) return referenceOf(key, incoming) && unopened;
   const target = ownTarget(key, incoming);
   if (target === undefined) return undefined;
   const original = incoming.original(target.wa_message_id);
-  const [use, secret] = [useOf(sealed), original && secretOf(original.message)];
+  const secret = original && secretOf(original.message);
   const { writer } = incoming.names;
   const plaintext =
     use && secret && openSealed(sealed, { use, secret, id: target.wa_message_id, authors: writer, writers: writer });
   const edited = plaintext && editedContent(plaintext);
-  return edited ? editOf(target, edited) : { type: "unknown", kind: "secretEncryptedMessage" };
+  return edited ? editOf(target, edited) : unopened;
 }
 
 /** A reaction that is sealed under the secret of the message that it is about, as in announcement groups. */
@@ -78,7 +82,7 @@ function editOf(target: Reference, edited: proto.IMessage | null | undefined): M
     const options = (poll.options ?? []).map(({ optionName }) => optionName ?? "");
     return { type: "edit", target, text: question, poll: { question, options } };
   }
-  const text = content.conversation || content.extendedTextMessage?.text || captionOf(content);
+  const text = content.conversation || content.extendedTextMessage?.text || captionOf(content) || promptIn(content);
   return { type: "edit", target, text: text ?? "" };
 }
 

@@ -1,10 +1,13 @@
+import { proto } from "@whiskeysockets/baileys";
 import { describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { contentOf } from "../../../lib/messages/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { control, makePhone, newPhone } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
+const { MESSAGE_EDIT } = proto.Message.ProtocolMessage.Type;
 
 const contents = async () =>
   (await scenario.shard.readJournal("inbound")).map(({ data }) =>
@@ -41,6 +44,20 @@ describe("sealed edits", () => {
       target: { wa_message_id: id, from_me: false },
       text: "at noon",
     });
+  });
+
+  test("open for calendar events", async () => {
+    await pair();
+    const { contact, phone, write } = scenario;
+    const wire = (message: proto.IMessage) => Buffer.from(proto.Message.encode(message).finish()).toString("base64");
+    const messageContextInfo = { messageSecret: randomBytes(32) };
+    const event = (name: string) => ({ eventMessage: { name, description: "At the cellar" } });
+    const { id } = await write(contact, { wire: wire({ ...event("Wine"), messageContextInfo }) });
+    expect((await received(1))[0]).toMatchObject({ type: "unknown", text: "Wine\nAt the cellar" });
+    const key = { id, remoteJid: `${phone}@s.whatsapp.net`, fromMe: true };
+    const protocolMessage = { type: MESSAGE_EDIT, key, editedMessage: event("Cheese") };
+    await write(contact, { wire: wire({ editedMessage: { message: { protocolMessage } } }), seal: {} });
+    expect((await received(2))[1]).toMatchObject({ type: "edit", text: "Cheese\nAt the cellar" });
   });
 
   test("open for polls, whose votes stay readable", async () => {

@@ -18,12 +18,12 @@ export function choiceIn(content: proto.IMessage): Choice | undefined {
 }
 
 /**
- * The words of messages with buttons, lists, products or orders, and of invitations to groups; undefined for other
- * kinds.
+ * The words of messages with buttons, lists, products or orders, of calendar events, and of invitations to groups;
+ * undefined for other kinds.
  */
 export function promptIn(content: proto.IMessage): string | undefined {
   const { buttonsMessage, listMessage, templateMessage, interactiveMessage } = content;
-  const { groupInviteMessage, productMessage, orderMessage } = content;
+  const { groupInviteMessage, productMessage, orderMessage, eventMessage } = content;
   const template = templateMessage?.hydratedTemplate ?? templateMessage?.hydratedFourRowTemplate;
   return (
     buttonsMessage?.contentText ||
@@ -35,8 +35,14 @@ export function promptIn(content: proto.IMessage): string | undefined {
     groupInviteMessage?.caption ||
     productMessage?.body ||
     orderMessage?.message ||
+    eventIn(eventMessage) ||
     undefined
   );
+}
+
+/** The name and the description of a calendar event. */
+function eventIn(event: proto.Message.IEventMessage | null | undefined): string | undefined {
+  return event ? [event.name, event.description].filter(Boolean).join("\n") : undefined;
 }
 
 function choice(text: string | null | undefined, selection: string | null | undefined): Choice {

@@ -278,7 +278,7 @@ describe("sealed changes", () => {
     const cipher = createCipheriv("aes-256-gcm", new Uint8Array(hkdfSync("sha256", secret, "", info, 32)), encIv);
     const plain = proto.Message.encode(message).finish();
     const encPayload = Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
-    const secretEncType = use === "Poll Edit" ? 4 : 2;
+    const secretEncType = { "Event Edit": 1, "Poll Edit": 4, "Poll Add Option": 5 }[use] ?? 2;
     return {
       // From an object, because Baileys' type lacks the value of polls.
       secretEncryptedMessage: proto.Message.SecretEncryptedMessage.fromObject({
@@ -315,6 +315,25 @@ describe("sealed changes", () => {
       text: "When now?",
       poll: { question: "When now?", options: ["today"] },
     });
+  });
+
+  test("of calendar events have their name and description", () => {
+    const eventMessage = { name: "Wine tasting", description: "At the cellar" };
+    expect(incomingContent({ eventMessage }, seen)).toMatchObject({ text: "Wine tasting\nAt the cellar" });
+    const text = "Wine tasting\nAt the cellar";
+    expect(incomingContent(sealed({ eventMessage }, "Event Edit"), seen)).toEqual({ type: "edit", target, text });
+  });
+
+  test("of an unknown use are kept from any member", () => {
+    const unknown = { type: "unknown" as const, kind: "secretEncryptedMessage" };
+    const { secretEncryptedMessage } = sealed({ conversation: "later" }, "Poll Add Option");
+    const of = (targetKey: proto.IMessageKey) => {
+      const message = { secretEncryptedMessage: { ...secretEncryptedMessage, targetMessageKey: targetKey } };
+      return incomingContent(message, incoming({ chat: group, writer: bo }));
+    };
+    const written = { id: "E1", remoteJid: group, participant: ada, fromMe: false };
+    expect(of(written)).toEqual(unknown);
+    expect(of({ ...written, id: "" })).toBeUndefined();
   });
 
   test("stay unknown without the right secret", () => {

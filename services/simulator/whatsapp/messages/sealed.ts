@@ -17,7 +17,8 @@ export const sealing = z.strictObject({
 });
 export type Sealing = z.output<typeof sealing>;
 
-/** Values of SecretEncType; Baileys' definition lacks the second. */
+/** Values of SecretEncType; Baileys' definition lacks the last. */
+const eventEdit = 1;
 const messageEdit = 2;
 const pollEdit = 4;
 
@@ -35,8 +36,13 @@ export function sealEdit(
   const secret = original.message.messageContextInfo?.messageSecret;
   if (!secret) throw new AppError("conflict", "The original has no secret.");
   const name = (phone: Phone) => (names === "lid" ? lidJid(phone.lid) : phoneJid(phone.phone));
-  const isPoll = Boolean(change.editedMessage.pollCreationMessage);
-  const info = `${id}${name(original.author)}${name(from)}${isPoll ? "Poll Edit" : "Message Edit"}`;
+  const { pollCreationMessage, eventMessage } = change.editedMessage;
+  const [secretEncType, use] = pollCreationMessage
+    ? [pollEdit, "Poll Edit"]
+    : eventMessage
+      ? [eventEdit, "Event Edit"]
+      : [messageEdit, "Message Edit"];
+  const info = `${id}${name(original.author)}${name(from)}${use}`;
   const encIv = randomBytes(12);
   const key = new Uint8Array(hkdfSync("sha256", secret, "", info, 32));
   const cipher = createCipheriv("aes-256-gcm", key, encIv);
@@ -52,7 +58,7 @@ export function sealEdit(
       targetMessageKey: change.key,
       encPayload,
       encIv,
-      secretEncType: isPoll ? pollEdit : messageEdit,
+      secretEncType,
     }),
   };
 }
