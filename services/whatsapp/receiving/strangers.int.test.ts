@@ -29,6 +29,26 @@ describe("strangers", () => {
     expect((await shard.send(business, [text(customer, "an answer")]))[0]?.status).toBe("sent");
   });
 
+  test("cannot end a session together with known customers", async () => {
+    const { shard, simulator, business, phone, contact, write } = scenario;
+    await shard.pair(simulator, business, phone);
+    const customers = [contact, newPhone(), newPhone(), newPhone(), newPhone()];
+    for (const customer of customers) {
+      await makePhone(simulator, customer);
+      await write(customer, { text: `hello from ${customer}` });
+      await received(`hello from ${customer}`);
+    }
+    const { stats } = simulator.simulation;
+    const before = { logins: stats.logins, opened: stats.connections_opened };
+    for (let n = 0; n < 100; n++)
+      await write(customers[n % customers.length]!, { text: "garbage", companions_get: "garbage" });
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
+    await write(contact, { text: "a question" });
+    await received("a question");
+    expect({ logins: stats.logins, opened: stats.connections_opened }).toEqual(before);
+    expect(await scenario.metric("prosaas_whatsapp_alarms_total")).toBe(0);
+  });
+
   test("cause a bounded number of retry requests", async () => {
     const { shard, simulator, business, phone, contact, write } = scenario;
     await shard.pair(simulator, business, phone);

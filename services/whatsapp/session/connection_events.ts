@@ -84,9 +84,9 @@ export function connectionEvents({
       metrics.deaf();
       dispatch({ is: "deaf", heard });
     },
-    undecryptable: ({ sender, acquainted }) => {
+    undecryptable: (failure) => {
       metrics.undecryptable();
-      if (acquainted && garble.failed(sender)) dispatch({ is: "garbled" });
+      if (garble.failed(failure)) dispatch({ is: "garbled" });
     },
     undecryptableDropped: () => metrics.undecryptableDropped(),
     volumeFailed: (error) =>

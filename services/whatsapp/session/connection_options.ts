@@ -11,6 +11,7 @@ import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { Timers } from "../sending/timers.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
+import type { GarbleSender } from "./garble_watch.ts";
 import type { Handoff, PasskeyProgress, PasskeyTimes } from "./passkey/progress.ts";
 
 /** WhatsApp's code for a refused message, and the wait that it names. */
@@ -53,8 +54,7 @@ export type ConnectionEvents = {
   stanzaFailed(tag: string): void;
   /** The connection is open and delivers nothing. `heard`: whether it delivered anything earlier. */
   deaf(heard: boolean): void;
-  /** A message could not be decrypted. `acquainted`: earlier messages of this sender could. */
-  undecryptable(failure: { sender: string; acquainted: boolean }): void;
+  undecryptable(failure: GarbleSender): void;
   /** An undecryptable message exceeded its sender's share, and was dropped without a record. */
   undecryptableDropped(): void;
   /** Received data could not be made durable. */

@@ -1,9 +1,10 @@
-import { proto } from "@whiskeysockets/baileys";
+import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
 import type { makeWASocket, SocketConfig, WABrowserDescription } from "@whiskeysockets/baileys";
 import type { Agent } from "node:https";
 import { plainDeviceName } from "../../../lib/contracts/shard/device_name.ts";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
+import { ownJidsOf } from "../codec/jid.ts";
 import type { Intake } from "../receiving/intake.ts";
 import type { Relay } from "../sending/relay.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -65,7 +66,8 @@ export function socketConfig(
       onUndecryptable: (failure, ciphertext) =>
         control.unlessOver(() => {
           intake.undecryptable(ciphertext, failure.hasSession);
-          events.undecryptable(failure);
+          const isOwn = ownJidsOf(auth.creds.me).includes(jidNormalizedUser(failure.sender));
+          events.undecryptable({ ...failure, isOwn });
         }),
     }),
   };

@@ -87,7 +87,7 @@ export type Event =
   | { is: "code_refused"; code: number }
   /** The connection is open and delivers nothing; `heard`: whether it delivered anything earlier. */
   | { is: "deaf"; heard: boolean }
-  /** Messages arrive from several senders, and none of them can be decrypted. */
+  /** Messages arrive from contacts and from own devices, and none of them can be decrypted. */
   | { is: "garbled" }
   /** The wait is over. */
   | { is: "due" }
