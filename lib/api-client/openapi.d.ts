@@ -511,7 +511,7 @@ export interface paths {
         put?: never;
         /**
          * Connect a WhatsApp account
-         * @description Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is already paired reconnects with its stored login.
+         * @description Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is already paired reconnects with its stored login, on request once in 10 s.
          */
         post: {
             parameters: {
@@ -849,7 +849,7 @@ export interface paths {
         put?: never;
         /**
          * Start the WhatsApp session
-         * @description Opens a stopped session with its stored login. Does nothing if the session is open.
+         * @description Opens a stopped session with its stored login. Does nothing if the session is open. A session logs in on request once in 10 s; an earlier request is answered with 429.
          */
         post: {
             parameters: {
@@ -892,7 +892,7 @@ export interface paths {
         put?: never;
         /**
          * Restart the WhatsApp session
-         * @description Closes the connection to WhatsApp and opens another one with the stored login. A stopped session has to be started instead.
+         * @description Closes the connection to WhatsApp and opens another one with the stored login. A stopped session has to be started instead. A session logs in on request once in 10 s; an earlier request is answered with 429.
          */
         post: {
             parameters: {
@@ -3511,7 +3511,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+                    /** @description Entries of this stream: `inbound` (messages), `receipts`, `events` (of sessions, and contacts' statuses) or `identities` (names of accounts). */
                     stream?: components["parameters"]["query-stream"];
                     /** @description Entries of this shard. */
                     shard?: components["parameters"]["query-shard"];
@@ -3656,7 +3656,7 @@ export interface paths {
         post: {
             parameters: {
                 query?: {
-                    /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+                    /** @description Entries of this stream: `inbound` (messages), `receipts`, `events` (of sessions, and contacts' statuses) or `identities` (names of accounts). */
                     stream?: components["parameters"]["query-stream"];
                     /** @description Entries of this shard. */
                     shard?: components["parameters"]["query-shard"];
@@ -7211,7 +7211,7 @@ export interface components {
         "path-name": string;
         /** @description Id of the job. */
         "path-job_id": string;
-        /** @description Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions). */
+        /** @description Entries of this stream: `inbound` (messages), `receipts`, `events` (of sessions, and contacts' statuses) or `identities` (names of accounts). */
         "query-stream": "inbound" | "receipts" | "events" | "identities";
         /** @description Entries of this shard. */
         "query-shard": number;

@@ -46,6 +46,12 @@ export const pageOf = <T extends z.ZodType>(row: T) =>
       .openapi({ description: "Send it as `cursor` to get the next page. Null on the last page." }),
   });
 
+/** The answer of a list route. */
+export const pageAnswer = <T extends z.ZodType>(description: string, row: T) => ({
+  description,
+  content: { "application/json": { schema: pageOf(row) } },
+});
+
 /**
  * Reads one page. Requests one row more than the limit to learn whether a next page exists. A query that ends a page
  * early because its rows are large sets `has_next` on the last row.

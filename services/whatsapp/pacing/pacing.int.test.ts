@@ -191,7 +191,8 @@ describe("pacing", () => {
     expect((await shard.send(business, [batch[2]!], settings))[0]?.status).toBe("sent");
   });
 
-  test("after 429 stops everything, across restarts", async () => {
+  // 429 is a passing refusal (sending/verdicts.ts): it concerns the account and says nothing about the message.
+  test("after 429 retries later and stops everything, across restarts", async () => {
     await isWritten(contacts[0]!);
     await control(simulator, "PUT", "/limits", { messages_per_minute: 1 });
     expect((await shard.send(business, [text(contacts[0]!, "one")], quick))[0]?.status).toBe("sent");

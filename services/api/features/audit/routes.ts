@@ -7,7 +7,7 @@ import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { auditEventSchema, auditQuery, auditReadSchema } from "./schemas.ts";
 import { auditEventView, auditReadView } from "./view.ts";
-import { pageOf, pageThrough } from "../../http/page.ts";
+import { pageAnswer, pageOf, pageThrough } from "../../http/page.ts";
 import { problemResponses } from "../../http/problem.ts";
 
 export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authenticated> {
@@ -23,10 +23,7 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
       middleware: [adminOnly] as const,
       request: { query: auditQuery },
       responses: {
-        200: {
-          description: "A page of changes",
-          content: { "application/json": { schema: pageOf(auditEventSchema) } },
-        },
+        200: pageAnswer("A page of changes", auditEventSchema),
         ...problemResponses("invalid_request"),
       },
     }),

@@ -10,7 +10,7 @@ import { parseList, withinQuota } from "./recipients.ts";
 import { addedSchema, moreRecipients, recipientQuery, recipientSchema } from "./schemas.ts";
 import { recipientView } from "./view.ts";
 import { numberCursorOf } from "../../http/number_cursor.ts";
-import { pageOf } from "../../http/page.ts";
+import { pageAnswer } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import { findBroadcast } from "./find_broadcast.ts";
 import { broadcastParams } from "../../http/params.ts";
@@ -100,10 +100,7 @@ export function broadcastRecipientRoutes(
       middleware: [businessAccess(db, "broadcasts:read")] as const,
       request: { params: broadcastParams, query: recipientQuery },
       responses: {
-        200: {
-          description: "A page of recipients",
-          content: { "application/json": { schema: pageOf(recipientSchema) } },
-        },
+        200: pageAnswer("A page of recipients", recipientSchema),
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),

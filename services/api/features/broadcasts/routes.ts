@@ -23,7 +23,7 @@ import { broadcastDetail, broadcastSchema, newBroadcast, startedBroadcast } from
 import { transitionBroadcast } from "./transition.ts";
 import { broadcastDetailView, broadcastView } from "./view.ts";
 import { idempotencyHeaders } from "../../http/idempotency.ts";
-import { pageOf, pageQuery, pageThrough } from "../../http/page.ts";
+import { pageAnswer, pageQuery, pageThrough } from "../../http/page.ts";
 import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
 import { broadcastParams, businessParams, parseId } from "../../http/params.ts";
@@ -87,10 +87,7 @@ export function broadcastRoutes(
       middleware: [businessAccess(db, "broadcasts:read")] as const,
       request: { params: businessParams, query: z.object(pageQuery) },
       responses: {
-        200: {
-          description: "A page of broadcasts",
-          content: { "application/json": { schema: pageOf(broadcastSchema) } },
-        },
+        200: pageAnswer("A page of broadcasts", broadcastSchema),
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),

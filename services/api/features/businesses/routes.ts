@@ -19,7 +19,7 @@ import { etagHeader, ifMatchHeaders } from "../../http/etag.ts";
 import { idempotencyHeaders } from "../../http/idempotency.ts";
 import { businessChanges, businessQuery, businessSchema, newBusiness } from "./schemas.ts";
 import { businessView } from "./view.ts";
-import { pageOf, pageThrough } from "../../http/page.ts";
+import { pageAnswer, pageThrough } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
 import { businessParams } from "../../http/params.ts";
 
@@ -69,10 +69,7 @@ export function businessRoutes(
       middleware: [adminOnly] as const,
       request: { query: businessQuery },
       responses: {
-        200: {
-          description: "A page of businesses",
-          content: { "application/json": { schema: pageOf(businessSchema) } },
-        },
+        200: pageAnswer("A page of businesses", businessSchema),
         ...problemResponses("invalid_request"),
       },
     }),

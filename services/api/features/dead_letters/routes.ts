@@ -8,7 +8,7 @@ import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { deadLetterParams, deadLetterQuery, deadLetterSchema, queueParams, replaySchema } from "./schemas.ts";
 import { deadLetterView } from "./view.ts";
 import { numberCursorOf } from "../../http/number_cursor.ts";
-import { pageOf } from "../../http/page.ts";
+import { pageAnswer } from "../../http/page.ts";
 import { problemResponses } from "../../http/problem.ts";
 
 const tags = ["Administration"];
@@ -26,10 +26,7 @@ export function deadLetterRoutes({ deadLetters }: Pick<ApiDependencies, "deadLet
       middleware: [adminOnly] as const,
       request: { params: queueParams, query: deadLetterQuery },
       responses: {
-        200: {
-          description: "A page of dead letters",
-          content: { "application/json": { schema: pageOf(deadLetterSchema) } },
-        },
+        200: pageAnswer("A page of dead letters", deadLetterSchema),
         ...problemResponses("invalid_request"),
       },
     }),

@@ -10,7 +10,7 @@ import type { ApiDependencies } from "../../backend/dependencies.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
 import { adminOnly } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
-import { pageOf, pageThrough } from "../../http/page.ts";
+import { pageAnswer, pageThrough } from "../../http/page.ts";
 import { parseId } from "../../http/params.ts";
 import { noSuch, problemResponses } from "../../http/problem.ts";
 import {
@@ -43,10 +43,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
       middleware: [adminOnly] as const,
       request: { query: quarantineQuery },
       responses: {
-        200: {
-          description: "A page of quarantined entries",
-          content: { "application/json": { schema: pageOf(quarantinedSchema) } },
-        },
+        200: pageAnswer("A page of quarantined entries", quarantinedSchema),
         ...problemResponses("invalid_request"),
       },
     }),

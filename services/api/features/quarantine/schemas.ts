@@ -9,7 +9,11 @@ const filter = {
   stream: z
     .enum(streams)
     .optional()
-    .openapi({ description: "Entries of this stream: `inbound` (messages), `receipts` or `events` (of sessions)." }),
+    .openapi({
+      description:
+        "Entries of this stream: `inbound` (messages), `receipts`, `events` (of sessions, and contacts' statuses) or " +
+        "`identities` (names of accounts).",
+    }),
   shard: z.coerce
     .number()
     .int()

@@ -10,6 +10,8 @@ import { problemResponses } from "../../http/problem.ts";
 import { sessionSchema } from "./schemas.ts";
 import { liveSessionView } from "./view.ts";
 
+const loginInterval = "A session logs in on request once in 10 s; an earlier request is answered with 429.";
+
 const texts = {
   stop: {
     summary: "Stop the WhatsApp session",
@@ -20,13 +22,13 @@ const texts = {
   },
   start: {
     summary: "Start the WhatsApp session",
-    description: "Opens a stopped session with its stored login. Does nothing if the session is open.",
+    description: `Opens a stopped session with its stored login. Does nothing if the session is open. ${loginInterval}`,
   },
   restart: {
     summary: "Restart the WhatsApp session",
     description:
       "Closes the connection to WhatsApp and opens another one with the stored login. A stopped session has to be " +
-      "started instead.",
+      `started instead. ${loginInterval}`,
   },
 } as const satisfies Record<SessionAction, { summary: string; description: string }>;
 

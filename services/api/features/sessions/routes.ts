@@ -36,7 +36,7 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
       summary: "Connect a WhatsApp account",
       description:
         "Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is " +
-        "already paired reconnects with its stored login.",
+        "already paired reconnects with its stored login, on request once in 10 s.",
       middleware: [businessAccess(db, "whatsapp:write")] as const,
       request: {
         params: businessParams,

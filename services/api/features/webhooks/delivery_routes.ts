@@ -3,7 +3,7 @@ import { getDelivery, listDeliveries, replayDeliveries } from "../../../../lib/d
 import { businessAccess } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { pageOf, pageThrough } from "../../http/page.ts";
+import { pageAnswer, pageThrough } from "../../http/page.ts";
 import { bodyProblems, noSuch, problemResponses } from "../../http/problem.ts";
 import { findWebhook } from "./find_webhook.ts";
 import { deliveryDetail, deliveryQuery, deliverySchema, maxReplayed, replayedSchema, replayRange } from "./schemas.ts";
@@ -26,10 +26,7 @@ export function webhookDeliveryRoutes({ db }: ApiDependencies, wakeUps: WakeUps)
       middleware: [businessAccess(db, "webhooks:read")] as const,
       request: { params: webhookParams, query: deliveryQuery },
       responses: {
-        200: {
-          description: "A page of deliveries",
-          content: { "application/json": { schema: pageOf(deliverySchema) } },
-        },
+        200: pageAnswer("A page of deliveries", deliverySchema),
         ...problemResponses("invalid_request", "forbidden"),
       },
     }),
