@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOrUndefined } from "../core/json.ts";
 
 /** A forward proxy. `url` holds its credentials: never log it, log `label`. */
 export type Proxy = {
@@ -61,13 +62,7 @@ export const zProxies = z.string().transform((text, context): Proxies => {
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   };
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return refuse(form);
-  }
-  const parsed = settings.safeParse(json);
+  const parsed = settings.safeParse(jsonOrUndefined(text));
   if (!parsed.success) return refuse(form);
   const byKey = new Map<string, Proxy>();
   for (const [kind, entries] of Object.entries(parsed.data)) {

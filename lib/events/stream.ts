@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOrUndefined } from "../core/json.ts";
 
 /** An event of a business as live streams carry it. */
 export const liveEvent = z.object({
@@ -56,12 +57,8 @@ export function isAfter(a: string, b: string): boolean {
 /** Parses an entry of a stream as ioredis gives it; undefined for what is no event of ours. */
 export function placed([id, fields]: [string, string[]]): StreamedEvent | undefined {
   if (fields[0] !== "event") return undefined;
-  try {
-    const parsed = liveEvent.safeParse(JSON.parse(fields[1] ?? ""));
-    return parsed.success ? { id, ...parsed.data } : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = liveEvent.safeParse(jsonOrUndefined(fields[1] ?? ""));
+  return parsed.success ? { id, ...parsed.data } : undefined;
 }
 
 /** Marks in the stream of all that events were dropped before it. */

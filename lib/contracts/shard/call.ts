@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AppError, messageOf } from "../../core/errors.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { deadline } from "../../core/time.ts";
+import { jsonOrUndefined } from "../../core/json.ts";
 import { shardToken } from "./secrets.ts";
 
 /** The address of a shard, as the router's `locate` and `shard` return it. */
@@ -116,7 +117,7 @@ function unreachable(at: ShardLocation, cause: unknown): AppError {
 
 /** Turns an error answer and its problem document into an AppError. */
 function errorOf(at: ShardLocation, response: Response, text: string): AppError {
-  const parsed = problem.safeParse(parseOrUndefined(text)).data;
+  const parsed = problem.safeParse(jsonOrUndefined(text)).data;
   const detail = parsed?.detail ?? parsed?.title ?? `HTTP ${response.status}`;
   const code = codeOfStatus.get(response.status) ?? "internal";
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
@@ -150,12 +151,4 @@ async function problemOf(at: ShardLocation, response: Response): Promise<string>
     (bytes) => new TextDecoder().decode(bytes),
     () => "",
   );
-}
-
-function parseOrUndefined(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import type { Arbitrary } from "fast-check";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 import { createFeed } from "../../../lib/events/index.ts";
 import { createRedis } from "../../../lib/redis/client.ts";
 import { createConformance } from "../../../lib/testing/openapi.ts";
@@ -239,13 +240,10 @@ async function ask(origin: string, method: string, { path, headers, body }: Comp
     return { status: response.status, contentType, text: "", body: undefined };
   }
   const text = await response.text();
-  return { status: response.status, contentType, text, body: contentType?.includes("json") ? parsed(text) : text };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return {
+    status: response.status,
+    contentType,
+    text,
+    body: contentType?.includes("json") ? jsonOrUndefined(text) : text,
+  };
 }

@@ -1,4 +1,5 @@
 import { safeEqual } from "../../../lib/core/secret.ts";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 import type { Lifecycle } from "../../../lib/runtime/lifecycle.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import { Menu } from "./menu.ts";
@@ -46,7 +47,7 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
       },
       message: (socket, data) => {
         if (typeof data !== "string") return socket.data.menu?.hear(data);
-        const message = toAgent.safeParse(readJson(data));
+        const message = toAgent.safeParse(jsonOrUndefined(data));
         if (message.success) socket.data.menu?.take(message.data);
         else logger.warn("a message violates the protocol");
       },
@@ -59,12 +60,4 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
   });
   life.onStop("agent", () => server.stop(true));
   return { url: `ws://${host}:${server.port}/`, port: server.port ?? port, connections: () => open };
-}
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -1,3 +1,4 @@
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import { bytesPerSecond, fromAgent } from "../agent/protocol.ts";
 import type { AgentStart, FromAgent, StopReason, ToAgent } from "../agent/protocol.ts";
@@ -139,9 +140,5 @@ export class AgentLink {
 }
 
 function parse(text: string): FromAgent | null {
-  try {
-    return fromAgent.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return fromAgent.safeParse(jsonOrUndefined(text)).data ?? null;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 
 /*
  * The carrier's messages on a media stream. The fields that we read are parsed strictly; others are ignored. The
@@ -55,13 +56,7 @@ export type MediaFrame = Extract<CarrierFrame, { event: "media" }>;
 
 /** Parses a message of the carrier; null if it is invalid. */
 export function readFrame(text: string): CarrierFrame | null {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  const parsed = carrierFrame.safeParse(json);
+  const parsed = carrierFrame.safeParse(jsonOrUndefined(text));
   return parsed.success ? parsed.data : null;
 }
 

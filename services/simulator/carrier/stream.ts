@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 import { frameMs, hum } from "./audio.ts";
 import type { Pacer } from "./pacer.ts";
 import { Playback } from "./playback.ts";
@@ -210,9 +211,5 @@ export class MediaStream {
 }
 
 function read(text: string): z.output<typeof fromApplication> | null {
-  try {
-    return fromApplication.parse(JSON.parse(text));
-  } catch {
-    return null;
-  }
+  return fromApplication.safeParse(jsonOrUndefined(text)).data ?? null;
 }

@@ -1,10 +1,13 @@
 import type { proto } from "@whiskeysockets/baileys";
+import { z } from "zod";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 
 /** The answer to a message with buttons or a list: its words, and the id of what was chosen. */
 export type Choice = { text: string; selection?: string };
 
 /** Senders create the parameters; phones' have a few hundred characters. */
 const maxParams = 16_384;
+const selection = z.object({ id: z.string() });
 
 /** The words of an answer to buttons, a list, a template or a flow; undefined for other kinds. */
 export function choiceIn(content: proto.IMessage): Choice | undefined {
@@ -52,10 +55,5 @@ function choice(text: string | null | undefined, selection: string | null | unde
 
 function idIn(params: string | null | undefined): string | undefined {
   if (!params || params.length > maxParams) return undefined;
-  try {
-    const { id } = JSON.parse(params) as { id?: unknown };
-    return typeof id === "string" ? id : undefined;
-  } catch {
-    return undefined;
-  }
+  return selection.safeParse(jsonOrUndefined(params)).data?.id;
 }

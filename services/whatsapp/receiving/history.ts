@@ -5,6 +5,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { createInflate } from "node:zlib";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 import { decrypted, download, HostRefusal, MediaMismatch, mediaKeys } from "../../../lib/media/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
@@ -359,14 +360,6 @@ const isTime = (seconds: number | undefined): seconds is number => Number.isSafe
 
 function indexOf(stored: Uint8Array | undefined): string[] {
   if (stored === undefined) return [];
-  const parsed = z.array(z.string()).safeParse(jsonOf(Buffer.from(stored).toString("utf8")));
+  const parsed = z.array(z.string()).safeParse(jsonOrUndefined(Buffer.from(stored).toString("utf8")));
   return parsed.success ? parsed.data : [];
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
