@@ -63,6 +63,24 @@ describe("startScheduler", () => {
   });
 });
 
+describe("a schedule whose next run was lost", () => {
+  const lose = async (state: "delayed" | "wait") => {
+    const queue = await queueOn(queues.redis, "maintenance");
+    await queue.upsertJobScheduler("sweep", { every: 200 }, { name: "sweep", data: {} });
+    const [next] = [...(await queue.getDelayed()), ...(await queue.getWaiting())];
+    const id = next?.id;
+    if (state === "wait") await queue.getJob(id!).then((job) => job?.promote().catch(() => {}));
+    await queues.redis.del(queue.toKey("delayed"), queue.toKey("wait"), queue.toKey("prioritized"), queue.toKey(id!));
+  };
+
+  test.each(["delayed", "wait"] as const)("runs again: %s", async (state) => {
+    await lose(state);
+    const { runs } = await serveSweep();
+    start(200, 50);
+    await until(() => runs() >= 3, { what: "three runs", deadlineMs: 10_000 });
+  });
+});
+
 /** Runs `write` under a clock that is `ms` fast. */
 async function withFastClock(ms: number, write: () => Promise<unknown>): Promise<void> {
   setSystemTime(new Date(Date.now() + ms));

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from "bun:test";
+import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7, uuidv7Floor } from "../../../lib/core/ids.ts";
 import { randomToken } from "../../../lib/core/secret.ts";
 import { forBusiness, submitMessage } from "../../../lib/db/index.ts";
 import { queueOn } from "../../../lib/queues/connection.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { firstRun } from "../testing/run.ts";
 import { refusal } from "../testing/shard.ts";
 import { useWorkers } from "../testing/workers.ts";
 
@@ -46,6 +48,20 @@ describe("drainJournal", () => {
     await stage.workers.producer.wake("inbound", { shard: 1 });
     await emptied("inbound");
     expect(await texts()).toEqual(["hello 1"]);
+  });
+
+  test("quarantines an entry once that could not be acknowledged", async () => {
+    const { deps, handlers, shard, database } = stage.workers;
+    shard.append("inbound", stage.business, { nonsense: true });
+    const { shards } = deps;
+    deps.shards = { ...shards, ackJournal: () => Promise.reject(new AppError("unavailable", "killed")) };
+    const run = () => handlers.inbound(firstRun<"inbound">({ shard: 1 }));
+    expect((await run()).again).toMatchObject({ reason: "killed" });
+    const first = Date.now();
+    await until(() => Date.now() > first, { what: "another millisecond", everyMs: 1 });
+    deps.shards = shards;
+    expect(await run()).toEqual({ counts: { written: 0, quarantined: 1 } });
+    expect(await database.owner`select seq from journal_quarantine`).toHaveLength(1);
   });
 
   test("quarantines a faulty entry and continues", async () => {

@@ -1,5 +1,5 @@
 import { messageOf } from "../../../lib/core/errors.ts";
-import { sharedDate } from "../../../lib/core/time.ts";
+import { sharedDate, sharedNow } from "../../../lib/core/time.ts";
 import { forPlatform, quarantineEntries } from "../../../lib/db/index.ts";
 import type { JobName, Run, RunResult } from "../../../lib/queues/index.ts";
 import type { JournalEntry, JournalStream, RejectedEntry } from "../../../lib/contracts/shard/index.ts";
@@ -140,15 +140,24 @@ async function quarantine(
   stream: JournalStream,
   refused: readonly RejectedEntry[],
 ): Promise<void> {
-  const at = sharedDate();
   await quarantineEntries(
     forPlatform(db),
-    refused.map(({ seq, business_id, reason, entry }) => ({ shard, stream, seq, business_id, reason, entry, at })),
+    refused.map(({ entry, ...rest }) => ({ ...rest, shard, stream, entry, at: journaledAt(entry) })),
   );
   for (const { seq, business_id, reason } of refused) {
     metrics.quarantined(stream);
     logger.error({ shard, stream, seq, business_id, reason }, "journal entry quarantined");
   }
+}
+
+/**
+ * When the shard journaled an entry. The same at each attempt, so that an entry that was not acknowledged is not
+ * quarantined twice. The present for an entry without a valid time.
+ */
+function journaledAt(entry: unknown): Date {
+  const given = typeof entry === "object" && entry !== null && "at" in entry ? entry.at : undefined;
+  const at = new Date(given instanceof Date || typeof given === "string" ? given : Number.NaN).getTime();
+  return at >= 0 && at <= sharedNow() ? new Date(at) : sharedDate();
 }
 
 /**
