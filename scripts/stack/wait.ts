@@ -1,5 +1,7 @@
 import { sleep } from "../../lib/core/time.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
+import { AppError } from "../../lib/core/errors.ts";
+import { HttpFailure, NoAnswer } from "../cli/operator/http.ts";
 import { connectConsul } from "./consul.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Environment } from "./environment.ts";
@@ -47,7 +49,13 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
   while (waiting.size > 0) {
     const reasons: string[] = [];
     for (const id of waiting) {
-      const observation = await observe(nomad, consul, id);
+      const observation = await observe(nomad, consul, id).catch(whileUnavailable);
+      if (observation instanceof Error) {
+        if (performance.now() - began > options.deadlineMs)
+          throw new JobFailure(`the state of job ${id} is unknown: ${observation.message}`);
+        reasons.push(`${id}: ${observation.message}`);
+        continue;
+      }
       const { deployment } = observation;
       const health = judge(deployment && past.has(deployment.ID) ? { ...observation, deployment: null } : observation);
       const elapsed = performance.now() - began;
@@ -71,6 +79,13 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       await sleep(POLL_MS);
     }
   }
+}
+
+/** Returns the error of an agent that is overloaded or without a leader: the wait goes on. Throws any other. */
+function whileUnavailable(error: unknown): Error {
+  if (error instanceof NoAnswer || (error instanceof AppError && error.code === "unavailable")) return error;
+  if (error instanceof HttpFailure && error.status >= 500) return error;
+  throw error;
 }
 
 const describe = ({ healthy, wanted, why }: Health) => (wanted === 0 ? why : `${healthy}/${wanted} healthy`);

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { JobFailure, waitForJobs } from "./wait.ts";
+
+const job = {
+  ID: "api",
+  Type: "service",
+  Version: 1,
+  TaskGroups: [{ Name: "api", Count: 1, Services: [{ Name: "s" }] }],
+};
+const allocation = {
+  ID: "a1",
+  Name: "api.api[0]",
+  TaskGroup: "api",
+  JobVersion: 1,
+  DesiredStatus: "run",
+  ClientStatus: "running",
+  CreateIndex: 1,
+};
+
+const servers: ReturnType<typeof Bun.serve>[] = [];
+afterEach(() => Promise.all(servers.splice(0).map((server) => server.stop(true))));
+
+function serve(answer: (path: string) => Response): string {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: ({ url }) => answer(new URL(url).pathname) });
+  servers.push(server);
+  return server.url.origin;
+}
+
+/** Agents of a job that runs on another node; Consul gives these answers first. */
+function agents(first: Response[]) {
+  const nomadAddr = serve((path) => {
+    if (path.endsWith("/allocations")) return Response.json([allocation]);
+    if (path.endsWith("/evaluations")) return Response.json([]);
+    return Response.json(path.endsWith("/deployment") ? null : job);
+  });
+  const node = { CheckID: "serfHealth", ServiceID: "", ServiceName: "", Status: "passing", Output: "" };
+  const own = { ...node, CheckID: "ready", ServiceID: "_nomad-task-a1-s", ServiceName: "s" };
+  const consulAddr = serve((path) => {
+    if (path !== "/v1/health/service/s") return new Response("no agent of this node knows", { status: 404 });
+    return first.shift() ?? Response.json([{ Service: { ID: own.ServiceID }, Checks: [node, own] }]);
+  });
+  return { nomadAddr, consulAddr };
+}
+
+describe("waitForJobs", () => {
+  test("reads the checks of other nodes from the catalog", async () => {
+    await waitForJobs(["api"], agents([]), { until: "settled", deadlineMs: 5_000 });
+  });
+
+  test("goes on while Consul has no leader", async () => {
+    const electing = () => new Response("No cluster leader", { status: 500 });
+    await waitForJobs(["api"], agents([electing(), electing()]), { until: "settled", deadlineMs: 5_000 });
+  });
+
+  test("fails with the reason at the deadline", async () => {
+    const electing = Array.from({ length: 50 }, () => new Response("No cluster leader", { status: 500 }));
+    const waiting = waitForJobs(["api"], agents(electing), { until: "settled", deadlineMs: 500 });
+    await expect(waiting).rejects.toThrow(JobFailure);
+  });
+});
