@@ -75,5 +75,8 @@ export function createConformance(document: OpenApiDocument): Conformance {
 /** Returns a self-contained schema: copies the document's schemas into `$defs`. */
 export function standalone(schema: JsonSchema, document: OpenApiDocument): JsonSchema {
   const text = JSON.stringify({ ...schema, $defs: document.components?.schemas ?? {} });
-  return JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/")) as JsonSchema;
+  // zod compiles patterns without the flag u, which classes such as \p{L} need.
+  const withoutUnicode = (name: string, value: unknown) =>
+    name === "pattern" && typeof value === "string" && value.includes("\\p{") ? undefined : value;
+  return JSON.parse(text.replaceAll("#/components/schemas/", "#/$defs/"), withoutUnicode) as JsonSchema;
 }

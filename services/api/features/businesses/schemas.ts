@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { deviceName } from "../../../../lib/contracts/shard/device_name.ts";
+import { deviceName, deviceNameForm } from "../../../../lib/contracts/shard/device_name.ts";
 import { pageQuery } from "../../http/page.ts";
 import { storableText, timestamp } from "../../http/text.ts";
 
@@ -25,6 +25,8 @@ const receiveStatuses = z.boolean().openapi({
 });
 
 const ownDeviceName = deviceName.nullable().openapi({
+  // Stated here, because the library writes the flag of an expression into the pattern.
+  pattern: deviceNameForm.source,
   description:
     "Name under which the phone lists the device that this platform links by QR code, from the next link on. Some " +
     "accounts refuse unusual names. Null: the platform's.",

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import { deviceName } from "../../../../lib/contracts/shard/device_name.ts";
+import { deviceName, deviceNameForm } from "../../../../lib/contracts/shard/device_name.ts";
 import { sessionStatus } from "../../../../lib/contracts/shard/schemas.ts";
 import { phoneDigits } from "../../http/phone_number.ts";
 import { timestamp } from "../../http/text.ts";
@@ -14,6 +14,7 @@ export const newConnection = z
       example: "5511987654321",
     }),
     device_name: deviceName.optional().openapi({
+      pattern: deviceNameForm.source,
       description:
         "Name under which the phone lists this device, if it is linked by QR code. Some accounts refuse unusual " +
         "names. Default: the business's, or else the platform's.",
