@@ -25,9 +25,14 @@ const dial = (count: number) =>
   );
 const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => stream.marks);
 const heard = (calls: SimulatedCall[], mark: string) =>
-  until(() => calls.every((call) => marks(call).includes(mark)), {
-    what: `all ${calls.length} callers to hear ${mark}`,
-  });
+  until(
+    () => {
+      const ends = calls.filter((call) => !marks(call).includes(mark)).map((call) => call.view().end);
+      if (ends.length > 0) throw new Error(`not by ${ends.length}, of which ended: ${JSON.stringify(ends)}`);
+      return true;
+    },
+    { what: `all ${calls.length} callers to hear ${mark}`, deadlineMs: 60_000 },
+  );
 const carried = async () => {
   const texts = await Promise.all(stack.processes.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()));
   return texts.map((text) => Number(/^prosaas_calls_streams\{.*\} (\d+)$/m.exec(text)?.[1]));
