@@ -17,6 +17,9 @@ export type MigratedDatabase = {
   close(): Promise<void>;
 };
 
+/** Tests wait longer than requests do: on a busy machine a statement takes seconds. */
+const patience = { acquireMs: 30_000, answerMs: 30_000 };
+
 const templateName = "migrated_template";
 
 /** Migrates the template once per test server; test processes that run side by side wait for the first. */
@@ -59,7 +62,7 @@ export async function createMigratedDatabase({ poolSize = 4 } = {}): Promise<Mig
     join pg_database copy on copy.datname = ${created.name}`;
   const appUrl = new URL(created.url);
   appUrl.searchParams.set("role", "prosaas_app");
-  const db = createDatabase({ url: appUrl.toString(), poolSize, applicationName: "test" });
+  const db = createDatabase({ url: appUrl.toString(), poolSize, applicationName: "test", waits: patience });
   return {
     db,
     owner,

@@ -6,7 +6,7 @@ export type UntilOptions = { deadlineMs?: number; what?: string; everyMs?: numbe
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs = 30_000, what = "the condition", everyMs = 20 }: UntilOptions = {},
+  { deadlineMs = 60_000, what = "the condition", everyMs = 20 }: UntilOptions = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + deadlineMs;
   let last: unknown;

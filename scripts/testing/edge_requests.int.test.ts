@@ -36,19 +36,8 @@ const get = (target: string, host = "edge") => send(edge.httpsPort, `GET ${targe
 test.each(["--http1.1", "--http2"])("accepts curl's first POST over %s", async (version) => {
   const url = `https://127.0.0.1:${edge.httpsPort}/v1/x`;
   const body = "x".repeat(60_000);
-  const arguments_ = [
-    version,
-    "--insecure",
-    "--silent",
-    "--max-time",
-    "10",
-    "-H",
-    "Authorization: x",
-    "--data",
-    "@-",
-    url,
-  ];
-  const curl = Bun.spawn(["curl", ...arguments_], { stdin: Buffer.from(body), stdout: "pipe" });
+  const options = [version, "--insecure", "--silent", "--max-time", "30", "-H", "Authorization: x", "--data", "@-"];
+  const curl = Bun.spawn(["curl", ...options, url], { stdin: Buffer.from(body), stdout: "pipe" });
   expect(await new Response(curl.stdout).text()).toBe(String(body.length));
   expect(await curl.exited).toBe(0);
 });

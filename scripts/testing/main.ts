@@ -37,7 +37,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (i
 type Part = Exclude<typeof part, "all">;
 const run: Record<Part, () => Promise<Tally[]>> = {
   static: staticChecks,
-  unit: async () => [await bunTest("unit", ["--timeout=30000", ...patterns])],
+  unit: async () => [await bunTest("unit", ["--timeout=90000", ...patterns])],
   int: async () => {
     const servers = await startServers({ processes });
     try {

@@ -11,8 +11,10 @@ import type { PasskeyRig } from "./passkey_rig.ts";
  * Linking with a passkey end to end: console, browser extension and Chromium's virtual authenticator on one side, the
  * shard and WhatsApp's side of the simulator on the other. The tests run in order, as one owner's browser session.
  */
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
+/** For Chromium, which starts several processes for a window. */
+const patience = { timeout: 60_000 };
 const promptUrl = "https://web.whatsapp.com/#prosaas-passkey";
 let rig: PasskeyRig;
 let page: Page;
@@ -48,7 +50,7 @@ beforeEach(async () => {
 
 const session = async () => (await rig.api.request("GET", `/v1/businesses/${business}/whatsapp`)).body;
 const says = (text: string) =>
-  page.waitForFunction((wanted: string) => document.body.innerText.includes(wanted), { timeout: 20_000 }, text);
+  page.waitForFunction((wanted: string) => document.body.innerText.includes(wanted), patience, text);
 const clickOn = (text: string) =>
   page.evaluate((wanted: string) => {
     [...document.querySelectorAll("button")].find(({ innerText }) => innerText === wanted)!.click();
@@ -57,7 +59,7 @@ const enabled = (text: string) =>
   page.waitForFunction(
     (wanted: string) =>
       [...document.querySelectorAll("button")].some((one) => one.innerText === wanted && !one.disabled),
-    { timeout: 20_000 },
+    patience,
     text,
   );
 
@@ -134,10 +136,10 @@ describe("the extension", () => {
 
   test("answers once its user has allowed the site", async () => {
     await page.bringToFront();
-    const worker = await rig.browser.waitForTarget((target) => target.url().endsWith("/background.js"));
+    const worker = await rig.browser.waitForTarget((target) => target.url().endsWith("/background.js"), patience);
     const [extension] = [...(await rig.browser.extensions()).values()];
     await page.triggerExtensionAction(extension!);
-    const target = await rig.browser.waitForTarget((one) => one.url().endsWith("/popup.html"));
+    const target = await rig.browser.waitForTarget((one) => one.url().endsWith("/popup.html"), patience);
     const popup = await target.asPage();
     await popup.waitForSelector("#current:not([hidden])");
     expect(await popup.$eval("#site", (site) => site.textContent)).toBe(rig.origin);

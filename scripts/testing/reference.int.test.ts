@@ -79,7 +79,7 @@ async function send(id: string, fields: Record<string, string>): Promise<void> {
 const says = (id: string, text: string) =>
   page.waitForFunction(
     (selector: string, wanted: string) => document.querySelector(selector)?.textContent.includes(wanted),
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     `#${id} output`,
     text,
   );

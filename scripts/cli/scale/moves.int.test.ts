@@ -92,13 +92,18 @@ async function beginMove(): Promise<string> {
 }
 
 /**
- * Waits until a killed shard runs again, and restarts the time after which a move rolls back: on a busy machine a shard
- * starts slower.
+ * Waits until a killed shard runs again. Until then no time passes for the rollback of a long move: on a busy machine a
+ * shard starts slowly.
  */
 async function restarted(shard: ShardProcess): Promise<void> {
-  await shard.ready();
-  await workers.database.owner`
-    update moves set fenced_at = now() where fenced_at is not null and finished_at is null`;
+  let isReady = false;
+  const ready = shard.ready().finally(() => (isReady = true));
+  while (!isReady) {
+    await workers.database.owner`
+      update moves set fenced_at = now() where fenced_at is not null and finished_at is null`;
+    await Bun.sleep(200);
+  }
+  await ready;
 }
 
 const sent: string[] = [];
@@ -196,21 +201,20 @@ describe("a move", () => {
         for (const when of callsOf[victim].includes(call) ? ["before", "after"] : ["before"]) {
           const from = await home();
           const killed = shards.get(victim === "source" ? from : 3 - from)!;
+          let restart: Promise<void> | undefined;
           interfere(call, async (proceed) => {
             if (when === "after") await proceed();
             await killed.kill();
-            try {
-              if (when === "before") return await proceed();
-              throw new AppError("unavailable", "the answer was lost");
-            } finally {
-              await restarted(killed);
-            }
+            restart = restarted(killed);
+            if (when === "before") return proceed();
+            throw new AppError("unavailable", "the answer was lost");
           });
           const id = await beginMove();
           await say();
           await workers.producer.wake("move", { move_id: id });
           await say();
           const row = await finished(id);
+          await restart;
           expect({ call, when, step: row.step, error: row.error }).toEqual({ call, when, step: "done", error: null });
         }
       }

@@ -48,7 +48,7 @@ export const createServiceStarter =
     onStop(() => supervised.stop());
     supervised.start();
     const opsUrl = `http://127.0.0.1:${opsPort}`;
-    await until(async () => (await fetch(`${opsUrl}/ready`)).ok, { deadlineMs: 30_000, what: name });
+    await until(async () => (await fetch(`${opsUrl}/ready`)).ok, { deadlineMs: 60_000, what: name });
     processes.push({ name, pid: () => supervised.pid, opsUrl });
     return { supervised, url: `http://127.0.0.1:${port}`, opsUrl };
   };

@@ -7,7 +7,7 @@ export type SampleRunner = AsyncDisposable & {
 };
 
 /** Waits longer than any sample takes, also on a busy machine. */
-const deadlineMs = 30_000;
+const deadlineMs = 60_000;
 
 /** Runs each sample in a shell of its own, in `folder`. */
 function shellRunner(folder: string): SampleRunner {

@@ -92,7 +92,7 @@ export class ShardUnderTest {
   }
 
   /** Waits until the session has this status. */
-  reaches(business: string, status: SessionView["status"], deadlineMs = 30_000): Promise<SessionView> {
+  reaches(business: string, status: SessionView["status"], deadlineMs = 60_000): Promise<SessionView> {
     const what = `the session to be ${status}`;
     return until<SessionView | undefined>(
       async () => {

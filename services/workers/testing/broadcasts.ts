@@ -61,7 +61,7 @@ export function useBroadcastStage() {
       await stage.workers.serve("high");
       await stage.workers.serve("broadcasts");
     },
-    reached: (id: string, wanted: string, deadlineMs = 30_000) =>
+    reached: (id: string, wanted: string, deadlineMs = 60_000) =>
       until(async () => (await status(id)) === wanted, { what: `the broadcast to be ${wanted}`, deadlineMs }),
     wakeSends: () =>
       stage.workers.producer.wake("send_broadcasts", { business_id: stage.business }, { expedite: true }),
