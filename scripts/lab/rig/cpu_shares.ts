@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 
 /*
@@ -8,11 +8,16 @@ import { basename, join } from "node:path";
  */
 
 export type CpuShares = {
+  /** Holds the groups. */
+  folder: string;
   /** Moves a process, and what it starts from now on, into the group `name`. An ended process is ignored. */
   assign(name: string, pid: number): void;
   /** Removes the groups; their processes must have ended, or return to where they came from. */
   remove(): void;
 };
+
+/** Of a rig's folder; the rig's process id follows. */
+const prefix = "prosaas-rig-";
 
 /** The hierarchy that holds the cpu controller: its file of a group's weight, and the group to build in. */
 type Hierarchy = { base: string; weightFile: string };
@@ -22,13 +27,10 @@ type Hierarchy = { base: string; weightFile: string };
  */
 export function createCpuShares(shares: Readonly<Record<string, number>>): CpuShares {
   const { base, weightFile } = cpuHierarchy();
-  const folder = join(base, `prosaas-rig-${process.pid}`);
+  removeStale(base);
+  const folder = join(base, `${prefix}${process.pid}`);
   const groups = Object.keys(shares).map((name) => join(folder, name));
-  const remove = () => {
-    // Processes of this rig that still run, this one first, leave before their group can go.
-    for (const group of groups) for (const pid of pidsOf(group)) move(base, pid);
-    for (const group of [...groups, folder]) if (existsSync(group)) rmdirSync(group);
-  };
+  const remove = () => removeGroups(base, folder);
   try {
     mkdirSync(folder);
     if (weightFile === "cpu.weight") appendFileSync(join(folder, "cgroup.subtree_control"), "+cpu");
@@ -40,7 +42,29 @@ export function createCpuShares(shares: Readonly<Record<string, number>>): CpuSh
     remove();
     throw error;
   }
-  return { assign: (name, pid) => move(join(folder, name), pid), remove };
+  return { folder, assign: (name, pid) => move(join(folder, name), pid), remove };
+}
+
+/** Removes the groups of rigs that were killed. */
+function removeStale(base: string): void {
+  for (const name of readdirSync(base)) {
+    if (!name.startsWith(prefix) || existsSync(`/proc/${name.slice(prefix.length)}`)) continue;
+    // Another rig may remove it at the same time.
+    try {
+      removeGroups(base, join(base, name));
+    } catch {}
+  }
+}
+
+/** Removes the groups in `folder`. Processes that still run return to `base` first. */
+function removeGroups(base: string, folder: string): void {
+  if (!existsSync(folder)) return;
+  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const group of entries.map(({ name }) => join(folder, name))) {
+    for (const pid of pidsOf(group)) move(base, pid);
+    rmdirSync(group);
+  }
+  rmdirSync(folder);
 }
 
 /** Version 1 has a hierarchy of its own for the controller; version 2 has one for all, and builds below its root. */
@@ -63,7 +87,6 @@ function ownGroup(): string {
 }
 
 function pidsOf(group: string): number[] {
-  if (!existsSync(group)) return [];
   return readFileSync(join(group, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
 }
 
