@@ -34,7 +34,8 @@ type Settled = {
 
 /**
  * Enqueues the messages for the next recipients of a running broadcast. A message and its recipient's row are written
- * together. Skips recipients who opted out, and reaches each account once. Returns null unless the broadcast runs.
+ * together. Skips recipients who opted out, and reaches each account once; a failed message does not count. Returns
+ * null unless the broadcast runs.
  */
 export function releaseRecipients(
   scope: BusinessScope,
@@ -64,7 +65,8 @@ export function releaseRecipients(
                  select a.alias from chat_aliases a where a.business_id = n.business_id and a.chat = n.chat
                ) account
                join broadcast_recipients other on other.broadcast_id = n.broadcast_id and other.chat = account.name
-               where other.status = 'released'
+               join messages sent on sent.id = other.message_id
+               where other.status = 'released' and sent.status <> 'failed'
              ) as duplicate
       from next n left join opt_outs o on o.business_id = n.business_id and o.chat = n.chat
       order by n.nth`;
@@ -81,7 +83,7 @@ export function releaseRecipients(
       if (length > maxLength && released > 0) break;
       const id = uuidv7();
       settled.push({ name, chat, id, wa_message_id: whatsappMessageId(id), ...rendered });
-      reached.add(chat);
+      if ("text" in rendered) reached.add(chat);
       released += 1;
     }
     const [row] = await sql<[{ failed: Parameters<typeof changeFromJson>[0][] }]>`

@@ -118,6 +118,21 @@ describe("a broadcast", () => {
     expect(await broadcastProgress(scope(), id)).toMatchObject({ recipients: 3, duplicate: 2, messages: { sent: 1 } });
   });
 
+  test.each([60_000, 60])("reaches an account after a failed one: %d", async (per_minute) => {
+    const id = await draft(0, { per_minute });
+    const recipients = [spelling, account].map((to, n) => {
+      return { chat: to, fields: { name: n === 0 ? "N".repeat(70_000) : "N" }, text_length: 20 };
+    });
+    await addRecipients(scope(), id, recipients);
+    await learnNames(scope(), [{ business_id: scope().businessId, alias: spelling, chat: account }]);
+    await changeBroadcastStatus(scope(), id, "start");
+    await wake(id);
+    await serve();
+    await reached(id, "completed");
+    expect(reachedChats()).toEqual([account]);
+    expect(await broadcastProgress(scope(), id)).toMatchObject({ duplicate: 0, messages: { sent: 1, failed: 1 } });
+  });
+
   test.each([
     ["the account", account, spelling],
     ["another spelling", spelling, account],
