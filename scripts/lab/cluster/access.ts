@@ -12,18 +12,18 @@ import type { Cluster } from "./node.ts";
 export const consulUrl = ({ address }: ClusterNode): string => `https://${address}:${consulHttps}`;
 export const nomadUrl = ({ address }: ClusterNode): string => `https://${address}:4646`;
 
-async function callerOf(cluster: Cluster, baseUrl: string, token: string): Promise<Caller> {
+async function callerOf(cluster: Cluster, baseUrl: string, token: string, timeoutMs = 10_000): Promise<Caller> {
   const ca = await readFile(certificateOf(cluster, "ca").ca, "utf8");
-  return createCaller({ baseUrl, token, ca });
+  return createCaller({ baseUrl, token, ca, timeoutMs });
 }
 
 /** Consul's agent of a server, with the management token. */
-export const consulOf = async (cluster: Cluster, node: ClusterNode): Promise<Caller> =>
-  callerOf(cluster, consulUrl(node), await readSecret(cluster, "consul-management"));
+export const consulOf = async (cluster: Cluster, node: ClusterNode, timeoutMs?: number): Promise<Caller> =>
+  callerOf(cluster, consulUrl(node), await readSecret(cluster, "consul-management"), timeoutMs);
 
 /** Nomad's agent of a node, with the management token. */
-export const nomadOf = async (cluster: Cluster, node: ClusterNode): Promise<Caller> =>
-  callerOf(cluster, nomadUrl(node), await readSecret(cluster, "nomad-management"));
+export const nomadOf = async (cluster: Cluster, node: ClusterNode, timeoutMs?: number): Promise<Caller> =>
+  callerOf(cluster, nomadUrl(node), await readSecret(cluster, "nomad-management"), timeoutMs);
 
 /** Policies and tokens in Consul, which the agents of Nomad and of the clients start with. */
 export async function grantConsul(cluster: Cluster): Promise<void> {

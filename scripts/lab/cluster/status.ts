@@ -47,12 +47,15 @@ async function ask<T>(cluster: Cluster, question: (server: ClusterNode) => Promi
   return null;
 }
 
+/** A server that still believes in a lost leader waits for it; another one knows better by then. */
+const LEADER_WITHIN_MS = 1_000;
+
 /** The name of the server that leads; null while the servers that have power know none. */
 export async function leaderOf(cluster: Cluster, which: Agent): Promise<string | null> {
   const connect = which === "nomad" ? nomadOf : consulOf;
   const address = await ask(cluster, async (server) => {
-    // Stale: what this server knows, without asking a leader that may be lost.
-    const leader = await (await connect(cluster, server))<string>("GET", "/v1/status/leader?stale");
+    const agent = await connect(cluster, server, LEADER_WITHIN_MS);
+    const leader = await agent<string>("GET", "/v1/status/leader");
     if (leader === "") throw new Error("no leader");
     return leader.split(":")[0];
   });
