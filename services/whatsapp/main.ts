@@ -176,6 +176,8 @@ const main = async (life: Lifecycle): Promise<void> => {
     shard.stop("the shard is stopping", owner.state === "lost" || copy?.isLost ? 0 : graceMs),
   );
   await copy?.ready();
+  // It may have been stopped while it waited.
+  if (life.stopping.aborted) return;
   shard.resume();
   // The copy is sealed under the first key first: once the end of resealing is logged, nothing needs the older ones.
   const copied = copy?.settled();

@@ -30,7 +30,8 @@ export async function finishSnapshot(scope: CopyScope, snapshot: FinishedSnapsho
   const rows = await scope.ask(sql`
     update shard_copies
     set snapshot_key = ${key}, snapshot_seq = ${seq}, snapshot_bytes = ${bytes}, snapshot_at = now(),
-        pending_key = null, complete = true, exact = ${exact},
+        -- Deleted next: a killed process leaves it to the next one.
+        pending_key = snapshot_key, complete = true, exact = ${exact},
         tail_bytes = (select coalesce(sum(octet_length(box)), 0) from shard_tail
                       where shard = ${shard} and seq > ${seq})
     where shard = ${shard} and epoch = ${epoch}

@@ -47,10 +47,12 @@ describe("a former owner", () => {
     await second.reaches(business, "open");
     await kill(second);
     await scenario.expireOwner();
-    const returned = scenario.launch("copied");
-    expect(await returned.exited).toBe(1);
-    expect(returned.log()).toContain("the shard was restored to another volume");
-    await scenario.expireLock();
+    for (const durability of ["copied", "local"] as const) {
+      const returned = scenario.launch(durability);
+      expect(await returned.exited).toBe(1);
+      expect(returned.log()).toContain("the shard was restored to another volume");
+      await scenario.expireLock();
+    }
     await scenario.launch("copied", elsewhere).reaches(business, "open");
   });
 });

@@ -1,4 +1,4 @@
-import { createDatabase, discardCopy, forNobody } from "../../../lib/db/index.ts";
+import { createDatabase, discardCopy, forNobody, getCopy } from "../../../lib/db/index.ts";
 import type { CopyScope, Waits } from "../../../lib/db/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Lifecycle } from "../../../lib/runtime/lifecycle.ts";
@@ -76,6 +76,12 @@ async function discard(start: CopyStart): Promise<undefined> {
     );
   }
   const { scope, storage } = connect(start);
+  const copy = await getCopy(scope, volume.shard);
+  if (copy !== undefined && copy.volume !== record.volume) {
+    throw new VolumeRefused(
+      `The volume at ${volume.path} is refused: the shard was restored to another volume (epoch ${copy.epoch}).`,
+    );
+  }
   for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
   removeCopyRecord(volume);
   logger.info("deleted the shard's copy");
