@@ -12,6 +12,7 @@ import type { CarrierOptions } from "./carrier/index.ts";
 import { Faults } from "./whatsapp/faults/faults.ts";
 import { GroupBook } from "./whatsapp/groups/group_book.ts";
 import { Limits } from "./whatsapp/faults/limits.ts";
+import { Ledger } from "./whatsapp/ledger.ts";
 import { createNoiseIdentity } from "./whatsapp/noise/identity.ts";
 import { Pairing } from "./whatsapp/pairing/pairing.ts";
 import { PhoneBook } from "./whatsapp/phones/phonebook.ts";
@@ -85,6 +86,7 @@ export function startSimulator(options: SimulatorOptions = {}): Simulator {
     faults,
     limits: new Limits(),
     stats: createStats(),
+    ledger: new Ledger(),
     identity: createNoiseIdentity(seed),
     logger,
     media,

@@ -6,6 +6,7 @@ import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { chaos } from "./shard/chaos.ts";
 import { steps } from "./shard/steps.ts";
+import { figuresOf, verdictOf } from "./shard/verdict.ts";
 
 const command = labCommand(
   "chaos:shard",
@@ -13,14 +14,17 @@ const command = labCommand(
 
 Messages pass Postgres, a worker, the shard and the simulator. The shard is killed in the middle of
 a batch, of a pairing and of a write to its key store; connections drop in storms; Redis, Postgres
-and Consul stop; the disk fills up; the simulator raises all its faults. Compares every message by
-content and order at both ends. Starts every server it needs and stops all of them. Needs root, to
-mount a small disk. Exits 1 if anything was lost, doubled or out of order, or a login was lost.`,
+and Consul stop; the disk fills up; the simulator raises all its faults. Beside that, in a random order,
+it does what WhatsApp does besides ordinary messages: the scenarios of chaos/shard/scenarios.
+Compares every message by content and order at both ends. Starts every server it needs and stops all
+of them. Needs root, to mount a small disk. Exits 1 if anything was lost, doubled, misfiled or out of
+order, a login was lost or needless, or a scenario never happened.`,
 )
   .option("--messages <n>", "least messages in each direction", wholeNumber(), 20_000)
   .option("--rate <n>", "messages a second in each direction", wholeNumber(), 80)
   .option("--sessions <n>", "businesses", wholeNumber(), 20)
   .option("--contacts <n>", "contacts of each business", wholeNumber(), 5)
+  .option("--scenario-every <n>", "messages for each scenario of the side traffic", wholeNumber(), 20)
   .option("--outage <seconds>", "length of each outage", wholeNumber(), 30)
   .option("--only <pattern>", "run the steps whose name matches this regular expression", "")
   .option("--rounds <n>", "repetitions of all steps", wholeNumber(), 1)
@@ -38,38 +42,25 @@ endOnSignals();
 const say = (line: string) =>
   void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
 try {
-  const { sent, received, ...more } = await chaos({
+  const outcome = await chaos({
     steps: Array.from({ length: values.rounds }, () => chosen).flat(),
     businesses: values.sessions,
     contacts: values.contacts,
     perSecond: values.rate,
+    scenarioEvery: values.scenarioEvery,
     messages: values.messages,
     seconds: 2,
     outageS: values.outage,
     folder,
     say,
   });
-  const result = {
+  const verdict = verdictOf(outcome);
+  await publish("chaos:shard", values, {
     seconds: Math.round((performance.now() - began) / 1000),
-    sent: sent.sent,
-    received: received.sent,
-    lost: sent.lost + received.lost + more.givenUp,
-    duplicates: sent.duplicates + received.duplicates,
-    foreign: sent.foreign + received.foreign,
-    disordered_chats: sent.disordered + received.disordered,
-    new_qr: more.relinked,
-    ads_received: more.adsReceived,
-    ads_lost: more.adsLost,
-    statuses_stored: more.statusesStored,
-    deaths: more.deaths,
-    refused_as_told: more.refused,
-    undecryptable_at_first: more.undecryptable,
-    repeated_under_one_id: more.repeated,
-    slowest_recovery_s: Number(more.slowestRecoveryS.toFixed(1)),
-  };
-  await publish("chaos:shard", values, result);
-  const { lost, duplicates, foreign, disordered_chats, new_qr, ads_lost, statuses_stored } = result;
-  if (lost + duplicates + foreign + disordered_chats + new_qr + ads_lost + statuses_stored > 0) process.exitCode = 1;
+    ...figuresOf(outcome),
+    ...verdict,
+  });
+  if (Object.values(verdict).some((count) => count > 0)) process.exitCode = 1;
 } finally {
   if (!values.keep) await rm(folder, { recursive: true, force: true });
 }

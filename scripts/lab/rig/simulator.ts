@@ -2,7 +2,14 @@ import { join } from "node:path";
 import { bunRun, listeningPorts, startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 
-export type Shown = { id: string; chat: string; sender: string; from_me: boolean; text?: string };
+export type Shown = {
+  id: string;
+  chat: string;
+  sender: string;
+  from_me: boolean;
+  text?: string;
+  expiration?: number;
+};
 export type Screen = { data: Shown[]; duplicates: number; undecryptable: number };
 export type Sent = { id: string; to: string; status: "sent" | "delivered" | "read" };
 type Device = { device: number; online: boolean; linked_at: string; waiting: number };
@@ -29,7 +36,8 @@ export class SimulatorControl {
   devices = async (phone: string) => (await this.ask<{ devices: Device[] }>("GET", `/phones/${phone}`)).devices;
   sent = async (phone: string) => (await this.ask<{ data: Sent[] }>("GET", `/phones/${phone}/sent`)).data;
   fault = (fault: Fault) => this.ask<{ struck: number }>("POST", "/faults", fault);
-  clearFaults = () => this.ask("DELETE", "/faults");
+  /** Deletes all faults, or those of a kind. */
+  clearFaults = (kind?: string) => this.ask("DELETE", kind === undefined ? "/faults" : `/faults?kind=${kind}`);
   stats = () => this.ask<Record<string, number>>("GET", "/stats");
 
   /** Sends a request to the control API. @throws if the answer is no success */

@@ -10,6 +10,8 @@ export class Supervised {
   #watched = false;
   /** Starts so far. */
   starts = 0;
+  /** When the process ended, Unix ms. */
+  readonly deaths: number[] = [];
 
   constructor(launch: () => Child) {
     this.#launch = launch;
@@ -57,6 +59,7 @@ export class Supervised {
     const child = this.#launch();
     this.#child = child;
     void child.exited.then(async () => {
+      this.deaths.push(Date.now());
       if (!this.#watched || this.#child !== child) return;
       await Bun.sleep(restartDelayMs);
       if (this.#watched) this.#startOnce();

@@ -57,6 +57,9 @@ function connectionEvents(simulation: Simulation): ConnectionEvents {
 }
 
 function disconnected(simulation: Simulation, connection: Connection): void {
+  const { login } = connection;
+  const by = connection.endedBy ?? "client";
+  if (login) simulation.ledger.record({ event: "ended", phone: login.phone.phone, device: login.device.id, by });
   connection.ended();
   simulation.connections.delete(connection);
   simulation.pairing.forget(connection);

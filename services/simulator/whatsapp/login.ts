@@ -38,6 +38,7 @@ export function handleLogin(simulation: Simulation, connection: Connection, hell
   replaceEarlier(simulation, { phone, device });
   connection.login = { phone, device };
   simulation.stats.logins += 1;
+  simulation.ledger.record({ event: "login", phone: phone.phone, device: device.id });
   connection.send(node("success", { t: nowS(), lid: lidJid(phone.lid, device.id), creation: nowS(), location: "sim" }));
   connection.send(
     node("ib", { from: server }, [node("edge_routing", {}, [node("routing_info", {}, Buffer.from("prosaas-sim"))])]),
@@ -65,8 +66,10 @@ function isEarlier(version: number[], minimum: string): boolean {
 /** Ends a device's earlier connection, because a device has only one. */
 function replaceEarlier({ connections, stats }: Simulation, { device }: Login): void {
   for (const earlier of connections) {
-    if (earlier.login?.device !== device) continue;
+    if (earlier.login?.device !== device || earlier.closed) continue;
     stats.logins_replaced += 1;
+    // The client left it for the new one.
+    earlier.endedBy ??= "client";
     earlier.endWith({}, node("conflict", { type: "replaced" }));
   }
 }

@@ -1,14 +1,12 @@
 import { proto } from "@whiskeysockets/baileys";
 import { z } from "@hono/zod-openapi";
 import { Hono } from "hono";
-import type { Context } from "hono";
 import { AppError } from "../../../lib/core/errors.ts";
-import { faultSchema } from "./faults/faults.ts";
-import { limitsSchema } from "./faults/limits.ts";
-import { clearFaults, injectFault } from "./faults/inject_fault.ts";
+import { faultControl } from "./faults/fault_routes.ts";
 import type { Group } from "./groups/group.ts";
 import { writeToGroup } from "./groups/write.ts";
 import { openFile, withFile } from "./media/file.ts";
+import { jsonBody } from "./json_body.ts";
 import { broadcast } from "./messages/broadcast.ts";
 import { expiring } from "./messages/expiring.ts";
 import { shareContact } from "./messages/contacts.ts";
@@ -17,6 +15,7 @@ import { writeHostile } from "./messages/hostile.ts";
 import { sealEdit } from "./messages/sealed.ts";
 import { messageId, write } from "./messages/write.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
+import { linkOffline } from "./phones/offline_companion.ts";
 import type { Phone } from "./phones/phone.ts";
 import { announcePrivacyToken, givePrivacyToken } from "./phones/privacy_tokens.ts";
 import { restrict, standing } from "./phones/standing.ts";
@@ -41,7 +40,7 @@ import { node, nowS, server, stanzaId } from "./wire/stanza.ts";
 
 /** The control API of WhatsApp's side: the actions of the people at the phones, and faults. */
 export function whatsappControl(simulation: Simulation): Hono {
-  const { phones, groups, pairing, faults, store } = simulation;
+  const { phones, groups, pairing, store } = simulation;
   const app = new Hono();
 
   const known = (phone: string): Phone => {
@@ -88,6 +87,20 @@ export function whatsappControl(simulation: Simulation): Hono {
     const phone = known(c.req.param("phone"));
     await restrict(simulation, phone, standing.parse(await jsonBody(c)));
     return c.json(phone.standing);
+  });
+
+  /** Links a companion that never connects. */
+  app.post("/phones/:phone/companions", async (c) => {
+    const { id } = linkOffline(simulation, known(c.req.param("phone")));
+    await store.committed();
+    return c.json({ device: id }, 201);
+  });
+  app.delete("/phones/:phone/companions/:device", async (c) => {
+    const device = known(c.req.param("phone")).devices.get(Number(c.req.param("device")));
+    if (!device || device.mailbox.isOpen) throw new AppError("not_found", "No companion without a connection has it.");
+    phones.unlink(device);
+    await store.committed();
+    return c.body(null, 204);
   });
 
   app.post("/phones/:phone/scan", async (c) => {
@@ -207,23 +220,7 @@ export function whatsappControl(simulation: Simulation): Hono {
     return c.json({ data });
   });
 
-  app.post("/faults", async (c) => {
-    const fault = faultSchema.parse(await jsonBody(c));
-    return c.json({ struck: injectFault(simulation, fault), ...fault }, 201);
-  });
-
-  app.get("/faults", (c) => c.json({ data: faults.list() }));
-
-  app.delete("/faults", (c) => {
-    clearFaults(simulation);
-    return c.body(null, 204);
-  });
-
-  app.get("/limits", (c) => c.json(simulation.limits.settings));
-  app.put("/limits", async (c) => {
-    simulation.limits.settings = limitsSchema.parse(await jsonBody(c));
-    return c.json(simulation.limits.settings);
-  });
+  app.route("/", faultControl(simulation));
 
   app.get("/stats", (c) =>
     c.json({
@@ -235,14 +232,6 @@ export function whatsappControl(simulation: Simulation): Hono {
   );
 
   return app;
-}
-
-async function jsonBody(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json();
-  } catch (cause) {
-    throw new AppError("invalid_request", "The body is not JSON.", { cause });
-  }
 }
 
 function view(phone: Phone) {

@@ -1,6 +1,7 @@
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Faults } from "./faults/faults.ts";
 import type { GroupBook } from "./groups/group_book.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Limits } from "./faults/limits.ts";
 import type { NoiseIdentity } from "./noise/identity.ts";
 import type { Pairing } from "./pairing/pairing.ts";
@@ -19,6 +20,7 @@ export type Simulation = {
   readonly faults: Faults;
   readonly limits: Limits;
   readonly stats: Stats;
+  readonly ledger: Ledger;
   readonly identity: NoiseIdentity;
   readonly logger: Logger;
   /** The media host; undefined if the simulator runs without one. */

@@ -3,9 +3,6 @@ import type { SessionView } from "../../../../lib/contracts/shard/index.ts";
 import type { Fault } from "../../rig/simulator.ts";
 import type { Step, StepContext } from "./steps.ts";
 
-/** Error codes of messages that the faults below refuse. */
-export const refusals: ReadonlySet<string> = new Set(["463", "404", "not_on_whatsapp"]);
-
 /** Messages that a fault of messages hits. */
 const struck = 100;
 
@@ -46,7 +43,7 @@ const nameOf = ({ kind, at, reason, mode }: Fault) =>
 async function holdFault({ stage, seconds }: StepContext, fault: Fault): Promise<void> {
   await stage.simulator.fault(fault);
   await Bun.sleep(seconds * 1000);
-  await stage.simulator.clearFaults();
+  await stage.simulator.clearFaults(fault.kind);
 }
 
 /** Every fault of the simulator, one after the other. */
@@ -59,7 +56,7 @@ export const faultSteps: Step[] = [
       // Faults of logins need a reconnect.
       if (fault.kind !== "drop" && fault["at"] !== "stream") await stage.simulator.fault({ kind: "drop" });
       await Bun.sleep(context.seconds * 1000);
-      await stage.simulator.clearFaults();
+      await stage.simulator.clearFaults(fault.kind);
       // A session that saw WhatsApp unavailable backs off for longer than the run waits.
       for (const { id } of logins.businesses)
         await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });

@@ -31,6 +31,10 @@ export class Logins {
     return logins;
   }
 
+  get all(): Business[] {
+    return [this.pairingBusiness, ...this.businesses];
+  }
+
   /** Waits until every session of the businesses is open; returns the seconds that it took. */
   async allOpen(deadlineMs = 120_000): Promise<number> {
     const began = performance.now();

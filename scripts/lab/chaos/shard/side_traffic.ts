@@ -1,62 +1,93 @@
-import type { OwnerConnection } from "../../../../lib/db/client/owner.ts";
-import { until } from "../../../../lib/testing/until.ts";
+import { messageOf } from "../../../../lib/core/errors.ts";
+import { eachOf } from "../../rig/pairing.ts";
 import type { Business } from "../../rig/pairing.ts";
-import { textOf } from "../../rig/text.ts";
-import type { Stage } from "./stage.ts";
+import type { BothSides } from "./both_sides.ts";
+import type { Claim } from "./scenarios/claim.ts";
+import { scenarios } from "./scenarios/index.ts";
+import { Occurrence, oneOf, Register, shuffled } from "./scenarios/occurrence.ts";
+import type { Scenario, SideStage } from "./scenarios/occurrence.ts";
 
-/** One ad and one status for so many messages of contacts. */
-const every = 20;
-/** Until the phone has resent the last ad: it is asked again after each login. */
-const adsDeadlineMs = 180_000;
-const firstCustomer = 15_600_000_000;
+/** Scenarios in progress; during an outage, no more begin. */
+const maxInProgress = 100;
+/** Claims that are checked at a time: a check reads the screen of a phone. */
+const width = 16;
+/** Repetitions of a scenario that another fault of the run prevented. */
+const maxRepetitions = 3;
 
-export type SideOutcome = {
-  /** First messages of people who come from an advertisement: only the phone has them. */
-  adsReceived: number;
-  adsLost: number;
-  /** Statuses of contacts that were stored as messages. */
-  statusesStored: number;
-};
+export type Claimed = { scenario: string; claim: Claim };
 
-/** Messages besides the chats that are compared: ads, each from a new customer, and statuses of contacts. */
+async function faultsIn({ scenario, claim }: Claimed, sides: BothSides): Promise<string[]> {
+  const found: string[] = [];
+  for (const check of claim.checks) found.push(...(await check(sides)));
+  return found.map((fault) => `${scenario}: ${fault}`);
+}
+
+/** Runs every scenario in turn, in a random order, each for a random business, and checks their claims. */
 export class SideTraffic {
-  readonly #simulator: Pick<Stage["simulator"], "ask">;
-  readonly #ads = new Set<string>();
-  #written = 0;
+  readonly register = new Register();
+  readonly #stage: SideStage;
+  readonly #businesses: readonly Business[];
+  readonly #claims: Claimed[] = [];
+  /** Scenarios that did not reach their end. */
+  readonly #broken: string[] = [];
+  #deck: Scenario[] = [];
+  #inProgress = 0;
 
-  constructor({ simulator }: Pick<Stage, "simulator">) {
-    this.#simulator = simulator;
+  constructor(stage: SideStage, businesses: readonly Business[]) {
+    this.#stage = stage;
+    this.#businesses = businesses;
   }
 
-  /** A contact wrote a message. */
-  async beside({ phone }: Business, contact: string): Promise<void> {
-    const n = this.#written++;
-    if (n % every !== 0) return;
-    const ad = textOf("ad", phone, n);
-    this.#ads.add(ad);
-    await this.#write(String(firstCustomer + n), { to: phone, text: ad, companions_get: "unavailable" });
-    const status = { to: "status@broadcast", audience: [phone], text: textOf("status", phone, n) };
-    await this.#write(contact, status);
+  /** Runs the next scenario. */
+  async next(): Promise<void> {
+    if (this.#inProgress >= maxInProgress) return;
+    if (this.#deck.length === 0) this.#deck = shuffled(scenarios);
+    await this.#run(this.#deck.pop()!);
   }
 
-  isAd(text: string): boolean {
-    return this.#ads.has(text);
+  /** Runs the rest of the scenarios in turn, and again those that another fault prevented. */
+  async finish(read: () => Promise<BothSides>): Promise<void> {
+    while (this.#deck.length > 0) await this.next();
+    for (let n = 0; n < maxRepetitions; n++) {
+      const happened = this.happened(await read());
+      const missing = scenarios.filter(({ name }) => happened[name] === 0);
+      if (missing.length === 0) return;
+      for (const scenario of missing) await this.#run(scenario);
+    }
   }
 
-  async outcome(owner: OwnerConnection): Promise<SideOutcome> {
-    const received = async () => {
-      const rows = await owner<{ text: string }[]>`select distinct text from messages where direction = 'inbound'`;
-      return rows.filter(({ text }) => this.#ads.has(text)).length;
-    };
-    const all = async () => (await received()) === this.#ads.size;
-    await until(all, { what: "every ad", deadlineMs: adsDeadlineMs, everyMs: 500 }).catch(() => {});
-    const adsReceived = await received();
-    const [row] = await owner<[{ count: number }]>`
-      select count(*)::integer as count from messages where chat like '%@broadcast' or text like ${"status %"}`;
-    return { adsReceived, adsLost: this.#ads.size - adsReceived, statusesStored: row.count };
+  /** How often each scenario happened. */
+  happened(sides: BothSides): Record<string, number> {
+    const times = Object.fromEntries(scenarios.map(({ name }) => [name, 0]));
+    for (const { scenario, claim } of this.#claims) if (claim.happened(sides)) times[scenario]! += 1;
+    return times;
   }
 
-  #write(from: string, body: object): Promise<unknown> {
-    return this.#simulator.ask("POST", `/phones/${from}/messages`, body);
+  /** The claims that do not hold yet, of these. */
+  async unmet(sides: BothSides, claims: readonly Claimed[] = this.#claims): Promise<Claimed[]> {
+    const unmet: Claimed[] = [];
+    await eachOf(claims, width, async (each) => {
+      if ((await faultsIn(each, sides)).length > 0) unmet.push(each);
+    });
+    return unmet;
+  }
+
+  /** Differences between both sides, each with the scenario. */
+  async faults(sides: BothSides): Promise<string[]> {
+    const faults = [...this.#broken];
+    await eachOf(this.#claims, width, async (each) => void faults.push(...(await faultsIn(each, sides))));
+    return faults;
+  }
+
+  async #run({ name, run }: Scenario): Promise<void> {
+    this.#inProgress += 1;
+    try {
+      const claim = await run(new Occurrence(this.#stage, this.register, oneOf(this.#businesses)));
+      this.#claims.push({ scenario: name, claim });
+    } catch (error) {
+      this.#broken.push(`${name}: ${messageOf(error)}`);
+    } finally {
+      this.#inProgress -= 1;
+    }
   }
 }

@@ -14,7 +14,12 @@ export type StepContext = {
 };
 
 /** Injects one fault while messages flow. Sessions may still be down when it ends. */
-export type Step = { name: string; run: (context: StepContext) => Promise<void> };
+export type Step = {
+  name: string;
+  run: (context: StepContext) => Promise<void>;
+  /** True if the shard itself ends its connections meanwhile, and is right to do so. */
+  endsConnections?: boolean;
+};
 
 const kills: Step[] = [
   ...Array.from({ length: 5 }, (_, n): Step => ({
@@ -41,7 +46,7 @@ const outages: Step[] = [
     run: ({ stage, outageS }) => stopFor(stage.consul, outageS, () => stage.shard.kill()),
   },
   { name: "the worker killed", run: ({ stage }) => stage.worker.kill() },
-  { name: "disk full", run: diskFull },
+  { name: "disk full", run: diskFull, endsConnections: true },
 ];
 
 export const steps: Step[] = [...kills, ...storms, ...outages, ...faultSteps];

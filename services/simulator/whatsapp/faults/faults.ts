@@ -95,6 +95,7 @@ export const faultSchema = z.discriminatedUnion("kind", [
 
 export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault["kind"];
+export const faultKind = z.enum(faultSchema.options.map(({ shape }) => shape.kind.value));
 export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
 
 type Entry = { fault: Fault; left: number; skip: number };
@@ -109,8 +110,10 @@ export class Faults {
     this.#byKind.set(fault.kind, entries);
   }
 
-  clear(): void {
-    this.#byKind.clear();
+  /** Deletes all faults, or those of a kind. */
+  clear(kind?: FaultKind): void {
+    if (kind === undefined) this.#byKind.clear();
+    else this.#byKind.delete(kind);
   }
 
   list(): (Fault & { left?: number })[] {

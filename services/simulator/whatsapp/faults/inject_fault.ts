@@ -1,4 +1,4 @@
-import type { Fault } from "./faults.ts";
+import type { Fault, FaultKind } from "./faults.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection } from "../wire/connection.ts";
 import { node } from "../wire/stanza.ts";
@@ -48,6 +48,7 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
       return connection.endWith({ code: "503" });
     case "silence":
       connection.mute = fault.answer_pings ? "messages" : "all";
+      connection.endedBy ??= "server";
       simulation.logger.debug({ phone: connection.login?.phone.phone }, "connection silenced");
   }
 }
@@ -87,10 +88,11 @@ export function strikeAtLogin(simulation: Simulation, connection: Connection): v
 }
 
 /**
- * Deletes all faults. A silent connection stays silent until it ends, because it is an ordered stream: if it resumed,
- * the stanzas that it dropped would be missing in the middle.
+ * Deletes all faults, or those of a kind. A silent connection stays silent until it ends, because it is an ordered
+ * stream: if it resumed, the stanzas that it dropped would be missing in the middle.
  */
-export function clearFaults(simulation: Simulation): void {
-  simulation.faults.clear();
+export function clearFaults(simulation: Simulation, kind?: FaultKind): void {
+  simulation.faults.clear(kind);
+  if (kind !== undefined && kind !== "drop") return;
   for (const connection of simulation.connections) connection.dropAt = undefined;
 }

@@ -62,6 +62,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   }
   if (received) tick(simulation, phone, login, { id, from: to });
   const phash = peer || single(message) ? undefined : missedDevices(login, phone, addressed(message));
+  if (phash) simulation.ledger.record({ event: "devices_missed", phone: login.phone.phone, id });
   accept(simulation, connection, { id, to, at, receiver: phone.phone, phash });
 }
 
@@ -96,7 +97,10 @@ function accept(
 ): void {
   const sender = connection.login?.phone.phone;
   const delay = faults.strike("ack_delay", sender, receiver)?.ms ?? 0;
-  if (faults.strike("ack_lost", sender, receiver)) return;
+  if (faults.strike("ack_lost", sender, receiver)) {
+    connection.endedBy ??= "server";
+    return;
+  }
   const acknowledge = () => {
     stats.acks_sent += 1;
     connection.send(node("ack", { class: "message", id, from: to, t: String(Math.floor(at / 1000)), phash }));
@@ -106,11 +110,12 @@ function accept(
 }
 
 function refuse(
-  { stats }: Simulation,
+  { stats, ledger }: Simulation,
   connection: Connection,
   { id, to, code, backoff }: { id: string; to: string; code: string; backoff?: number | undefined },
 ): void {
   stats.messages_refused += 1;
+  ledger.record({ event: "refused", phone: connection.login?.phone.phone ?? "", id, to, code });
   connection.send(
     node("ack", {
       class: "message",

@@ -49,11 +49,12 @@ function kindOf(iq: BinaryNode): FaultOf<"query_refuse">["query"] | undefined {
   return query === "keys" && !child(iq, "key") ? undefined : query;
 }
 
-function refuseByFault({ faults, stats }: Simulation, { login }: Connection, iq: BinaryNode): void {
+function refuseByFault({ faults, stats, ledger }: Simulation, { login }: Connection, iq: BinaryNode): void {
   const kind = kindOf(iq);
   const fault = faults.strikeIf("query_refuse", ({ query }) => query === kind, login?.phone.phone);
   if (!fault) return;
   stats.queries_refused += 1;
+  ledger.record({ event: "query_refused", phone: login?.phone.phone ?? "", query: fault.query, code: fault.code });
   const backoff = fault.backoff === undefined ? undefined : String(fault.backoff);
   throw new StanzaError(String(fault.code), refusals[fault.code] ?? "internal-server-error", backoff);
 }

@@ -86,6 +86,7 @@ async function resend(simulation: Simulation, { phone, device }: Login, receipt:
     )
     .get(from.phone, id);
   if (!sent) return;
+  simulation.ledger.record({ event: "resent", phone: phone.phone, id });
   const original = proto.Message.decode(sent.content);
   const retry = Number(child(receipt, "retry")?.attrs["count"] ?? 1);
   const group = simulation.groups.get(to);

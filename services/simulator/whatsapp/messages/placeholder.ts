@@ -21,7 +21,9 @@ export async function answerPeer(
   simulation.stats.placeholders_asked += keys.length;
   const results = keys.flatMap((key) => {
     const bytes = storedMessage(simulation, phone.phone, key);
-    return bytes === undefined ? [] : [{ placeholderMessageResendResponse: { webMessageInfoBytes: bytes } }];
+    if (bytes === undefined) return [];
+    simulation.ledger.record({ event: "resent", phone: phone.phone, id: key.id! });
+    return [{ placeholderMessageResendResponse: { webMessageInfoBytes: bytes } }];
   });
   const content: proto.IMessage = {
     protocolMessage: {

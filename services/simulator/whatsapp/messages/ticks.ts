@@ -10,7 +10,12 @@ const spread = 100;
 type Ticked = { id: string; from?: string; participant?: string };
 
 /** Sends a phone's receipts for a message, delivered and then read, according to its `ticks` setting and the faults. */
-export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login, { id, ...from }: Ticked): void {
+export function tick(
+  { faults, stats, ledger }: Simulation,
+  reader: Phone,
+  sender: Login,
+  { id, ...from }: Ticked,
+): void {
   if (reader.ticks === "none") return;
   const fault = faults.strike("ticks", reader.phone, sender.phone.phone);
   if (fault?.mode === "none") return;
@@ -20,6 +25,10 @@ export function tick({ faults, stats }: Simulation, reader: Phone, sender: Login
   const [deliveredAt, readAt] = fault?.mode === "reversed" ? [read, delivered] : [delivered, read];
   const put = (due: number, type?: string) => {
     stats.ticks_queued += 1;
+    if (from.participant !== undefined) {
+      const status = type === "read" ? "read" : "delivered";
+      ledger.record({ event: "member_tick", phone: sender.phone.phone, id, member: reader.phone, status });
+    }
     sender.device.mailbox.put(node("receipt", { ...from, id, type, t: String(Math.floor(due / 1000)) }), { due });
   };
   const ticks: [number, string?][] = reader.ticks === "read" ? [[deliveredAt], [readAt, "read"]] : [[deliveredAt]];

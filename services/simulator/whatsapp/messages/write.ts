@@ -72,6 +72,8 @@ export async function write(
     });
   }
   const copies = simulation.faults.strike("duplicate", to.phone, from.phone)?.copies ?? 1;
+  if (copies > 1) simulation.ledger.record({ event: "duplicated", phone: to.phone, id, copies });
+  if (instead) simulation.ledger.record({ event: "withheld", phone: to.phone, id, from: from.phone, as: instead });
   let companions = 0;
   for (const device of to === from ? [] : to.devices.values()) {
     await post(simulation, { from, device, id, timestamp, content, wire, copies, instead });

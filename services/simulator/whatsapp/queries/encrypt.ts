@@ -55,7 +55,7 @@ function signedPreKey(parent: BinaryNode): { keyId: number; public: Buffer; sign
   };
 }
 
-function bundleOf({ simulation }: Query, user: BinaryNode): BinaryNode {
+function bundleOf({ simulation, connection }: Query, user: BinaryNode): BinaryNode {
   const jid = user.attrs["jid"];
   const address = userAddress(jid);
   const phone = address && simulation.phones.at(address);
@@ -64,7 +64,11 @@ function bundleOf({ simulation }: Query, user: BinaryNode): BinaryNode {
     return node("user", { jid }, [node("error", { code: "404", text: "item-not-found" })]);
   }
   const keyless = simulation.faults.strikeIf("no_keys", (fault) => fault.device === address.device, phone.phone);
-  if (keyless) return node("user", { jid }, [node("error", { code: String(keyless.code), text: "item-not-found" })]);
+  if (keyless) {
+    const asker = connection.login?.phone.phone ?? "";
+    simulation.ledger.record({ event: "keyless", phone: asker, number: phone.phone, device: address.device });
+    return node("user", { jid }, [node("error", { code: String(keyless.code), text: "item-not-found" })]);
+  }
   return node("user", { jid }, keyNodes(device ? takeBundle(device) : phone.signal.bundle()));
 }
 

@@ -18,7 +18,7 @@ export function usync(query: Query): QueryAnswer {
   return [node("usync", { ...request?.attrs }, [node("list", {}, users)])];
 }
 
-function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[]): BinaryNode[] {
+function answerFor({ simulation, connection }: Query, user: BinaryNode, protocols: string[]): BinaryNode[] {
   const requested = user.attrs["jid"];
   const number = bytes(user, "contact")?.toString().replace(/\D/g, "");
   const asked = requested ?? (number ? phoneJid(number) : undefined);
@@ -29,7 +29,13 @@ function answerFor({ simulation }: Query, user: BinaryNode, protocols: string[])
   const jid = spelled ? phoneJid(spelled.phone) : asked;
   const denied = phone && simulation.faults.strike("not_on_whatsapp", phone.phone) !== undefined;
   const hidden = phone && simulation.faults.strike("no_lid", phone.phone) ? ["lid"] : [];
-  if (denied) simulation.stats.accounts_denied += 1;
+  const asker = connection.login?.phone.phone ?? "";
+  if (denied) {
+    simulation.stats.accounts_denied += 1;
+    simulation.ledger.record({ event: "denied", phone: asker, number: phone.phone });
+  }
+  if (hidden.length > 0 && protocols.includes("lid"))
+    simulation.ledger.record({ event: "lid_hidden", phone: asker, number: phone!.phone });
   if (jid === undefined) return [];
   if (!phone || denied)
     return [node("user", { jid }, protocols.includes("contact") ? [node("contact", { type: "out" })] : [])];

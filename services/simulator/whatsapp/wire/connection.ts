@@ -37,6 +37,8 @@ export class Connection {
   dropAt: number | undefined;
   /** Silence: "all" ignores and sends no stanza; "messages" still answers queries. */
   mute: "none" | "messages" | "all" = "none";
+  /** The side with a reason to end the connection: the server, also by a fault that makes the client end it. */
+  endedBy: "server" | "client" | undefined;
   readonly #socket: Socket;
   readonly #events: ConnectionEvents;
   readonly #reader = new FrameReader();
@@ -95,6 +97,7 @@ export class Connection {
     if (this.#closed) return;
     this.#flush();
     this.#closed = true;
+    this.endedBy ??= "server";
     this.#socket.close();
   }
 
@@ -102,6 +105,7 @@ export class Connection {
   drop(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.endedBy ??= "server";
     this.#socket.terminate();
   }
 
@@ -148,6 +152,7 @@ export class Connection {
   }
 
   #fail(error: unknown): void {
+    this.endedBy ??= "client";
     this.#events.onError(this, error);
     this.drop();
   }

@@ -1,0 +1,71 @@
+import type { LedgerEntry, LedgerEvent } from "../../../../services/simulator/whatsapp/ledger.ts";
+import type { Screen, Shown, SimulatorControl } from "../../rig/simulator.ts";
+
+/** Codes of refusals after which WhatsApp never accepts the message. Independent of the shard's table. */
+const finalCodes: ReadonlySet<string> = new Set(["404", "463"]);
+
+type EntryOf<E extends LedgerEvent["event"]> = Extract<LedgerEntry, { event: E }>;
+
+/** The state of WhatsApp's side after a run: the simulator's ledger, accounts and phones. */
+export class WhatsAppSide {
+  readonly #simulator: SimulatorControl;
+  readonly #entries: Map<string, LedgerEntry[]>;
+  readonly #finallyRefused = new Set<string>();
+  readonly #denied = new Set<string>();
+  /** The number of each account, by its LID and by other spellings. */
+  readonly #numbers = new Map<string, string>();
+  readonly #screens = new Map<string, Promise<Screen>>();
+
+  private constructor(simulator: SimulatorControl, entries: readonly LedgerEntry[], phones: readonly PhoneView[]) {
+    this.#simulator = simulator;
+    this.#entries = Map.groupBy(entries, ({ event }) => event);
+    for (const { id, code } of this.all("refused")) if (finalCodes.has(code)) this.#finallyRefused.add(id);
+    for (const { number } of this.all("denied")) this.#denied.add(number);
+    for (const { phone, lid, spellings } of phones) {
+      this.#numbers.set(`${lid}@lid`, phone);
+      for (const spelling of spellings) this.#numbers.set(`${spelling}@s.whatsapp.net`, phone);
+    }
+  }
+
+  static async read(simulator: SimulatorControl): Promise<WhatsAppSide> {
+    const entries: LedgerEntry[] = [];
+    for (;;) {
+      const after = entries.at(-1)?.seq ?? 0;
+      const { data } = await simulator.ask<{ data: LedgerEntry[] }>("GET", `/ledger?after=${after}`);
+      if (data.length === 0) break;
+      entries.push(...data);
+    }
+    const { data: phones } = await simulator.ask<{ data: PhoneView[] }>("GET", "/phones");
+    return new WhatsAppSide(simulator, entries, phones);
+  }
+
+  all<E extends LedgerEvent["event"]>(event: E): EntryOf<E>[] {
+    return (this.#entries.get(event) ?? []) as EntryOf<E>[];
+  }
+
+  has<E extends LedgerEvent["event"]>(event: E, matches: (entry: EntryOf<E>) => boolean): boolean {
+    return this.all(event).some(matches);
+  }
+
+  /** The number of a user's JID; undefined for a group or a LID that no account has. */
+  accountOf(jid: string): string | undefined {
+    const named = this.#numbers.get(jid);
+    if (named !== undefined) return named;
+    return jid.endsWith("@s.whatsapp.net") ? jid.slice(0, jid.indexOf("@")) : undefined;
+  }
+
+  /** True if WhatsApp refused the message with a final code, or denied that its receiver has an account. */
+  finallyRefused({ waId, chat, error }: { waId: string; chat: string; error: string | null }): boolean {
+    if (this.#finallyRefused.has(waId)) return true;
+    return error === "not_on_whatsapp" && this.#denied.has(this.accountOf(chat) ?? "");
+  }
+
+  /** The messages that a phone received, in order. */
+  async shown(phone: string): Promise<Shown[]> {
+    const known = this.#screens.get(phone) ?? this.#simulator.screen(phone);
+    this.#screens.set(phone, known);
+    return (await known).data.filter(({ from_me }) => !from_me);
+  }
+}
+
+type PhoneView = { phone: string; lid: string; spellings: string[] };
