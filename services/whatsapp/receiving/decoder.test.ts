@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { proto } from "@whiskeysockets/baileys";
+import { noAccountNames } from "../accounts/account_book.ts";
 import { decodePlaintext, envelopeOf } from "./decoder.ts";
 
 const me = { id: "15550009999:3@s.whatsapp.net", lid: "777:3@lid" };
@@ -13,6 +14,51 @@ describe("the envelope of a broadcast list", () => {
   ])("written by %s", (participant, fromMe) => {
     const attrs = { id: "A1", from: "1700000000@broadcast", participant, t: "1700000000" };
     expect(envelopeOf({ tag: "message", attrs }, me).key.fromMe).toBe(fromMe);
+  });
+});
+
+describe("content that the phone resends", () => {
+  const { Type } = proto.Message.ProtocolMessage;
+  const phone = "15550001111@s.whatsapp.net";
+  const answer = (remoteJid: string) => {
+    const stored = {
+      key: { id: "A1", remoteJid },
+      message: { conversation: "hello" },
+      messageTimestamp: 1_700_000_000,
+    };
+    const webMessageInfoBytes = proto.WebMessageInfo.encode(stored).finish();
+    const result = [{ placeholderMessageResendResponse: { webMessageInfoBytes } }];
+    const protocolMessage = {
+      type: Type.PEER_DATA_OPERATION_REQUEST_RESPONSE_MESSAGE,
+      peerDataOperationRequestResponseMessage: { peerDataOperationResult: result },
+    };
+    return Uint8Array.from([...proto.Message.encode({ protocolMessage }).finish(), 1]);
+  };
+  const decode = (remoteJid: string) => {
+    const attrs = { id: "P1", from: "15550009999@s.whatsapp.net", category: "peer", t: "1700000100" };
+    const key = { id: "A1", remoteJid: "888@lid", fromMe: false };
+    const missing = { id: "A1", key, at: 1_700_000_000, asked: 1, since: 0, reported: false };
+    return decodePlaintext({ tag: "message", attrs }, answer(remoteJid), {
+      me,
+      accounts: noAccountNames,
+      original: () => undefined,
+      placeholder: () => ({ ...missing, reason: "not_resent" }),
+      onTimer: () => {},
+      onHistory: () => {},
+      onStatus: () => {},
+    });
+  };
+
+  test("reveals the number of its chat", () => {
+    const { messages, filled } = decode(phone);
+    expect(messages).toMatchObject([
+      { data: { chat: phone, sender: phone, names: [{ alias: "888@lid", chat: phone }] } },
+    ]);
+    expect(filled).toEqual(["A1"]);
+  });
+
+  test("without a number stays under its LID", () => {
+    expect(decode("888@lid").messages).toMatchObject([{ data: { chat: "888@lid", sender: "888@lid" } }]);
   });
 });
 

@@ -2,6 +2,8 @@ import {
   areJidsSameUser,
   decodeMessageNode,
   isJidStatusBroadcast,
+  isLidUser,
+  isPnUser,
   jidDecode,
   jidNormalizedUser,
   proto,
@@ -125,7 +127,7 @@ function resentIn({ protocolMessage }: proto.IMessage, { placeholder }: Options)
     if (!message || (!requested && !key)) return [];
     return [
       {
-        key: requested?.key ?? key!,
+        key: requested ? withNumber(requested.key, key?.remoteJid) : key!,
         message,
         // The row of the placeholder is found by its time.
         messageTimestamp: requested?.at ?? messageTimestamp ?? null,
@@ -134,6 +136,12 @@ function resentIn({ protocolMessage }: proto.IMessage, { placeholder }: Options)
       },
     ];
   });
+}
+
+/** The key with the number of a chat that was known by its LID alone. The business's own phone names it. */
+function withNumber(key: WAMessageKey, phonesName: string | null | undefined): WAMessageKey {
+  const isRevealed = isLidUser(key.remoteJid ?? undefined) === true && isPnUser(phonesName ?? undefined) === true;
+  return isRevealed && !key.remoteJidAlt ? { ...key, remoteJidAlt: phonesName! } : key;
 }
 
 function decoded(each: Message, { me, original, accounts }: Options): Decoded | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
+import { control } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -37,6 +38,19 @@ describe("a message whose content only the phone has", () => {
     ]);
     expect(simulator.simulation.stats.undecryptable).toBe(0);
     await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
+  });
+
+  test("reveals a number that only the phone names", async () => {
+    await paired();
+    const { contact, write, simulator } = scenario;
+    await control(simulator, "POST", "/phones", { phone: contact, naming: "lid_only" });
+    await write(contact, { text: "I saw your advertisement", companions_get: "unavailable" });
+    const chat = `${contact}@s.whatsapp.net`;
+    const alias = `${simulator.simulation.phones.get(contact)!.lid}@lid`;
+    const [first] = await until(async () => ((await entries()).length > 0 ? entries() : undefined), {
+      what: "the content",
+    });
+    expect(first).toMatchObject({ chat, sender: chat, names: [{ alias, chat }] });
   });
 
   test("is not acknowledged before it is on the disk", async () => {

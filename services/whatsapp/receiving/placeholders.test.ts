@@ -15,6 +15,50 @@ function recordedOf(count: number, hasSession: boolean, at = (_: number) => 1_00
   ).filter((result) => result === "recorded").length;
 }
 
+/** Reads and writes like an auth store. */
+function memoryStore() {
+  const values = new Map<string, Buffer | null>();
+  return {
+    read: (name: string) => values.get(name) ?? undefined,
+    write: (entries: [string, Buffer | null][]) => {
+      for (const [name, value] of entries) values.set(name, value);
+    },
+  };
+}
+
+describe("a filled placeholder", () => {
+  const key = { id: "A1", remoteJid: "9@lid" };
+  const filled = (store = memoryStore()) => {
+    const placeholders = new Placeholders(store);
+    placeholders.add({ key, at: 1, reason: "not_resent" });
+    placeholders.settle("A1");
+    return placeholders;
+  };
+
+  test("keeps its name for repeated content, across restarts", () => {
+    const store = memoryStore();
+    expect(filled(store).get("A1")?.key).toEqual(key);
+    expect(new Placeholders(store).get("A1")?.key).toEqual(key);
+  });
+
+  test("is neither requested nor reported nor recorded again", () => {
+    const placeholders = filled();
+    expect(placeholders.due()).toEqual([]);
+    expect(placeholders.overdue(0)).toEqual([]);
+    expect(placeholders.add({ key, at: 1, reason: "not_resent" })).toBe("ignored");
+  });
+
+  test("is forgotten after a hundred others", () => {
+    const placeholders = filled();
+    for (let n = 0; n < 100; n++) {
+      placeholders.add({ key: { id: `B${n}`, remoteJid: group }, at: 1, reason: "not_resent" });
+      placeholders.settle(`B${n}`);
+    }
+    expect(placeholders.get("A1")).toBeUndefined();
+    expect(placeholders.get("B0")).toBeDefined();
+  });
+});
+
 describe("undecryptable messages of one sender", () => {
   test("are limited without a session", () => expect(recordedOf(50, false)).toBe(20));
   test("fill the capacity with a session", () => expect(recordedOf(250, true)).toBe(200));

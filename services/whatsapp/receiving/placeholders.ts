@@ -36,6 +36,9 @@ const maxRequests = 5;
 const undecryptablePerStranger = 20;
 const hourMs = 3_600_000;
 const entry = "placeholders";
+/** Filled placeholders that are remembered: the phone may answer more than one request. */
+const maxFilled = 100;
+const filledEntry = "filled-placeholders";
 
 /** Kinds whose content the phone does not resend, by WhatsApp's name for them. */
 const withheld: Record<string, string | undefined> = {
@@ -67,23 +70,18 @@ export function missingContent({ content }: BinaryNode): Missing | undefined {
  */
 export class Placeholders {
   readonly #store: Pick<AuthStore, "read" | "write">;
-  readonly #pending = new Map<string, Placeholder>();
+  readonly #pending: Map<string, Placeholder>;
+  readonly #filled: Map<string, Placeholder>;
 
   constructor(store: Pick<AuthStore, "read" | "write">) {
     this.#store = store;
-    const stored = store.read(entry);
-    const known =
-      stored === undefined
-        ? []
-        : z
-            .array(placeholder)
-            .catch([])
-            .parse(JSON.parse(stored.toString("utf8")));
-    for (const each of known) this.#pending.set(each.id, each);
+    this.#pending = stored(store.read(entry));
+    this.#filled = stored(store.read(filledEntry));
   }
 
+  /** The placeholder of a message, pending or filled: content that comes again belongs to the same chat. */
   get(id: string): Placeholder | undefined {
-    return this.#pending.get(id);
+    return this.#pending.get(id) ?? this.#filled.get(id);
   }
 
   /**
@@ -96,7 +94,7 @@ export class Placeholders {
     now = Date.now(),
   ): "recorded" | "ignored" | "over_share" {
     const { id, remoteJid } = key;
-    if (!id || !remoteJid || this.#pending.has(id)) return "ignored";
+    if (!id || !remoteJid || this.get(id) !== undefined) return "ignored";
     const share = hasSession ? capacity : undecryptablePerStranger;
     if (reason === "undecryptable" && this.#undecryptableOf(key, now) >= share) return "over_share";
     this.#pending.set(id, {
@@ -129,7 +127,12 @@ export class Placeholders {
 
   /** The content is in the journal. */
   settle(id: string): void {
-    if (this.#pending.delete(id)) this.#write();
+    const known = this.#pending.get(id);
+    if (known === undefined) return;
+    this.#pending.delete(id);
+    this.#filled.set(id, known);
+    if (this.#filled.size > maxFilled) this.#filled.delete(this.#filled.keys().next().value!);
+    this.#store.write([written(entry, this.#pending), written(filledEntry, this.#filled)]);
   }
 
   /** The phone was asked for the content. */
@@ -170,9 +173,23 @@ export class Placeholders {
   }
 
   #write(): void {
-    const pending = [...this.#pending.values()];
-    this.#store.write([[entry, pending.length === 0 ? null : Buffer.from(JSON.stringify(pending))]]);
+    this.#store.write([written(entry, this.#pending)]);
   }
+}
+
+function stored(value: Buffer | undefined): Map<string, Placeholder> {
+  const known =
+    value === undefined
+      ? []
+      : z
+          .array(placeholder)
+          .catch([])
+          .parse(JSON.parse(value.toString("utf8")));
+  return new Map(known.map((each) => [each.id, each]));
+}
+
+function written(name: string, placeholders: ReadonlyMap<string, Placeholder>): [string, Buffer | null] {
+  return [name, placeholders.size === 0 ? null : Buffer.from(JSON.stringify([...placeholders.values()]))];
 }
 
 const isTooOld = (at: number) => !(Date.now() / 1000 - at < maxAgeS);

@@ -17,7 +17,7 @@ export type StepContext = {
 export type Step = {
   name: string;
   run: (context: StepContext) => Promise<void>;
-  /** True if the shard itself ends its connections meanwhile, and is right to do so. */
+  /** True if the step is a reason for the shard to end its connections. */
   endsConnections?: boolean;
 };
 
