@@ -18,6 +18,7 @@ import type { Decoded, DecodedPlaintext } from "./decoder.ts";
 import { belongsToChat, inboundWithout } from "./inbound.ts";
 import { missingContent } from "./placeholders.ts";
 import type { Missing, Placeholder } from "./placeholders.ts";
+import { requestContent } from "./request_content.ts";
 import { receiptsOf } from "./receipts.ts";
 
 /** A group message has two: the message, and the sender key to it. */
@@ -107,16 +108,17 @@ export class Intake {
     const timer = setInterval(
       () => {
         if (control.isOver()) clearInterval(timer);
-        else void this.#reportOverdue(unavailableAfterMs);
+        else void this.#repeatOverdue(unavailableAfterMs, socket);
       },
       Math.min(maxCheckMs, unavailableAfterMs / 4),
     );
-    const { placeholders } = this.#options;
-    for (const { id, key, at, push_name: pushName } of placeholders.due()) {
-      if (control.isOver()) return;
-      await socket.requestPlaceholderResend(key, { key, messageTimestamp: at, pushName });
-      if (!control.isOver()) placeholders.requested(id);
-    }
+    await requestContent(socket, this.#options.placeholders.due(), this.#options);
+  }
+
+  /** Requests overdue content once more: WhatsApp may have refused the request, or lost the answer. */
+  async #repeatOverdue(waitMs: number, socket: WASocket): Promise<void> {
+    // Best effort: the next connection requests it, too.
+    await requestContent(socket, await this.#reportOverdue(waitMs), this.#options).catch(() => {});
   }
 
   /** Records an attempt to decrypt content. Undefined: the content is quarantined. */
@@ -205,19 +207,22 @@ export class Intake {
     );
   }
 
-  /** Journals the messages whose content has not come in time. */
-  async #reportOverdue(waitMs: number): Promise<void> {
-    if (this.#isReporting) return;
+  /** Journals the messages whose content has not come in time; returns their placeholders. */
+  async #reportOverdue(waitMs: number): Promise<Placeholder[]> {
+    if (this.#isReporting) return [];
     this.#isReporting = true;
     const { placeholders, events, accounts } = this.#options;
     try {
-      for (const { id, key, at, push_name: pushName, reason } of placeholders.overdue(waitMs)) {
+      const overdue = placeholders.overdue(waitMs);
+      for (const { id, key, at, push_name: pushName, reason } of overdue) {
         const data = inboundWithout({ key, timestampS: at, pushName, accounts }, { type: "unavailable", reason });
         if (data) await this.#untilDurable(events.unavailable(data));
         placeholders.report(id);
       }
+      return overdue;
     } catch {
       // The connection has ended with the fault; the next one reports them.
+      return [];
     } finally {
       this.#isReporting = false;
     }

@@ -145,12 +145,17 @@ export class Placeholders {
 
   /** The placeholders to request from the phone after a login; each a few times at most. */
   due(): Placeholder[] {
-    const isDue = ({ at, asked }: Placeholder) => !isTooOld(at) && asked < maxRequests;
     const pending = [...this.#pending.values()];
-    const over = pending.filter((each) => each.reported && !isDue(each));
+    const over = pending.filter(({ id, reported }) => reported && !this.isDue(id));
     for (const { id } of over) this.#pending.delete(id);
     if (over.length > 0) this.#write();
-    return pending.filter(isDue);
+    return pending.filter(({ id }) => this.isDue(id));
+  }
+
+  /** True if the phone has not sent the content, and may be asked for it again. */
+  isDue(id: string): boolean {
+    const known = this.#pending.get(id);
+    return known !== undefined && !isTooOld(known.at) && known.asked < maxRequests;
   }
 
   /** Forgets the oldest that is in the journal; without any, has the oldest journaled now, up to twice the capacity. */

@@ -74,6 +74,22 @@ describe("a message without content", () => {
     expect(simulator.simulation.stats.placeholders_asked).toBeGreaterThan(0);
   });
 
+  test("is requested again after WhatsApp refused the request", async () => {
+    await pair();
+    // Longer than Baileys takes to forget a request.
+    await scenario.restart({ unavailableAfterMs: 11_000 });
+    await scenario.shard.reaches(scenario.business, "open");
+    const { contact, write, fault, simulator } = scenario;
+    const refused = simulator.simulation.stats.messages_refused;
+    await fault("ack_refuse", { code: 503, times: 1 });
+    await write(contact, { text: "the first word", companions_get: "unavailable" });
+    await until(async () => (await entries()).some(({ text }) => text === "the first word"), {
+      what: "the content",
+      deadlineMs: 40_000,
+    });
+    expect(simulator.simulation.stats.messages_refused).toBe(refused + 1);
+  }, 60_000);
+
   test("is journaled for few messages of a stranger", async () => {
     await pair();
     const { contact, write, simulator } = scenario;
