@@ -1,5 +1,5 @@
 import { jidNormalizedUser, proto } from "@whiskeysockets/baileys";
-import type { makeWASocket, SocketConfig, WABrowserDescription } from "@whiskeysockets/baileys";
+import type { makeWASocket, WABrowserDescription } from "@whiskeysockets/baileys";
 import type { Agent } from "node:https";
 import { plainDeviceName } from "../../../lib/contracts/shard/device_name.ts";
 import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
@@ -7,6 +7,7 @@ import type { AccountBook } from "../accounts/account_book.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { Intake } from "../receiving/intake.ts";
 import type { Relay } from "../sending/relay.ts";
+import { appStateFetch } from "./app_state_fetch.ts";
 import { baileysLog } from "./baileys_log.ts";
 import type { ConnectionControl, ConnectionOptions } from "./connection_options.ts";
 import { durableRepository } from "./signal_repository.ts";
@@ -26,7 +27,10 @@ export function socketConfig(
 ): Parameters<typeof makeWASocket>[0] {
   return {
     waWebSocketUrl: url,
-    ...(proxyUrl === undefined ? {} : proxied(proxyUrl)),
+    // Bun's WebSocket reads the proxy of an agent, and nothing else of it.
+    ...(proxyUrl === undefined ? {} : { agent: { proxy: new URL(proxyUrl) } as unknown as Agent }),
+    // Our patch reads it.
+    options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
     browser: [deviceName ?? browser[0], browser[1], browser[2]],
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),
@@ -71,10 +75,4 @@ export function socketConfig(
         }),
     }),
   };
-}
-
-/** Bun's WebSocket reads the proxy of an agent, and nothing else of it. Snapshots of the app state are fetched. */
-function proxied(proxyUrl: string): Pick<SocketConfig, "agent" | "options"> {
-  const options: BunFetchRequestInit = { proxy: proxyUrl };
-  return { agent: { proxy: new URL(proxyUrl) } as unknown as Agent, options };
 }
