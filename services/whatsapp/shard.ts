@@ -131,7 +131,7 @@ export class Shard {
     this.#options.placements.assertResident(id);
     const session = this.#session(id);
     const { method, phone, device_name: deviceName, statuses } = request;
-    session.connect(method === "code" ? { method, phone: phone! } : { method, deviceName });
+    session.control.connect(method === "code" ? { method, phone: phone! } : { method, deviceName });
     if (statuses !== undefined) session.configure({ statuses });
     return session;
   }
@@ -141,9 +141,9 @@ export class Shard {
     this.#options.fence();
     if (this.#stopped !== undefined) throw new AppError("unavailable", this.#stopped, { retryAfterS: 5 });
     const session = this.get(id);
-    if (action === "stop") session.suspend();
-    else if (action === "start") session.start();
-    else session.restart();
+    if (action === "stop") session.control.suspend();
+    else if (action === "start") session.control.start();
+    else session.control.restart();
     return session;
   }
 

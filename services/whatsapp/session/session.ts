@@ -20,15 +20,14 @@ import { Sender } from "../sending/sender.ts";
 import type { Connection } from "./connection.ts";
 import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
-import { assertNot, assertPaired } from "./guards.ts";
-import { LoginInterval } from "./login_interval.ts";
+import { LoginControl } from "./login_control.ts";
+import { assertPaired } from "./guards.ts";
 import { OpenWaiters } from "./open_waiters.ts";
-import { isActive } from "./after_end.ts";
 import type { SessionOptions } from "./session_options.ts";
 import { StatusJournal } from "./status_journal.ts";
 import { StateMachine } from "./state_machine.ts";
 import type { Effects } from "./state_machine.ts";
-import type { Event, State, Want } from "./states.ts";
+import type { Event, State } from "./states.ts";
 import { openFault, storeFault } from "./store_faults.ts";
 import { viewOf } from "./view.ts";
 
@@ -46,11 +45,11 @@ export class Session {
   readonly #journaled: StatusJournal;
   readonly #connection: CurrentConnection;
   readonly #machine = new StateMachine(this.#effects());
-  readonly #logins: LoginInterval;
+  /** Requests to open and close the login. */
+  readonly control: LoginControl;
   #leaving = false;
 
   constructor(options: SessionOptions) {
-    this.#logins = new LoginInterval(options.loginIntervalMs);
     this.businessId = options.businessId;
     this.#options = options;
     this.#log = options.logger.child({ business_id: options.businessId });
@@ -59,6 +58,12 @@ export class Session {
       logger: this.#log,
       onOpenFault: (error) => this.#dispatch(openFault(error, this.#state)),
       onStoreFault: (error) => this.#dispatch(storeFault(error)),
+    });
+    this.control = new LoginControl({
+      ...options,
+      login: this.#login,
+      state: () => this.#state,
+      dispatch: (event) => this.#dispatch(event),
     });
     this.#journaled = new StatusJournal(options.journal, this.businessId, this.#log);
     this.cooldowns = createCooldowns(options.waitScale);
@@ -111,18 +116,6 @@ export class Session {
       return this.#dispatch({ is: "store_invalid", reason });
     }
     this.#dispatch({ is: "resume", afterMs, suspension, fresh });
-  }
-
-  /**
-   * Starts a pairing, or opens a login that is linked already.
-   * @throws AppError "rate_limited" if such a login was opened on request just now.
-   */
-  connect(want: Want): void {
-    this.#options.fence();
-    if (this.#login.load() === undefined) return;
-    const { paired } = this.#login;
-    if (paired && !["open", "connecting", "banned"].includes(this.#state.is)) this.#logins.take();
-    this.#dispatch({ is: "connect", paired, want });
   }
 
   /**
@@ -185,44 +178,6 @@ export class Session {
     this.#sender.resumePacing();
   }
 
-  /**
-   * Closes the login without logging out, until `start` or `connect`.
-   * @throws AppError "conflict" if the account is banned, or has no usable login.
-   */
-  suspend(): void {
-    this.#options.fence();
-    this.#login.load();
-    assertNot(this.#state, "banned", "auth_error", "logged_out");
-    this.#dispatch({ is: "suspend", paired: this.#login.paired });
-  }
-
-  /**
-   * Opens a linked login, unless it is about to open.
-   * @throws AppError "conflict" if no phone is linked, or WhatsApp has banned the account, "rate_limited" if it was
-   *   opened on request just now.
-   */
-  start(): void {
-    this.#assertStartable();
-    if (isActive(this.#state)) return;
-    this.#logins.take();
-    this.#dispatch({ is: "connect", paired: true, want: { method: "qr" } });
-  }
-
-  /**
-   * Closes the connection of a linked login and opens another one, unless one is about to open. Messages in flight are
-   * sent again, under their ids.
-   * @throws AppError "conflict" if no phone is linked, the login was stopped, or WhatsApp has banned the account,
-   *   "rate_limited" if it was opened on request just now.
-   */
-  restart(): void {
-    this.#assertStartable();
-    if (this.#state.is === "disconnected" && this.#state.stopped)
-      throw new AppError("conflict", "The session was stopped on request: start it.");
-    if (this.#state.is === "connecting") return;
-    this.#logins.take();
-    this.#dispatch({ is: "restart" });
-  }
-
   /** Logs out at WhatsApp if it can be reached, and archives the auth store. */
   async logout(): Promise<void> {
     this.#options.fence();
@@ -278,13 +233,6 @@ export class Session {
       egress: this.#options.egress?.healthOf({ id: this.businessId, shard: this.#options.shard }),
       lastInboundAt: this.#connection.lastInboundAt,
     });
-  }
-
-  #assertStartable(): void {
-    this.#options.fence();
-    if (this.#login.load() === undefined) assertNot(this.#state, "auth_error");
-    assertPaired(this.#login.paired);
-    assertNot(this.#state, "banned", "auth_error");
   }
 
   get #state(): State {
