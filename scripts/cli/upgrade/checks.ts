@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOrUndefined } from "../../../lib/core/json.ts";
 
 /** A check of the copy: a command, and what its output has to show beyond exit code 0. */
 export type Check = {
@@ -26,12 +27,8 @@ export const benchLimits = { ratioToRaw: 0.9, kbPerSession: 1_600 };
 /** Judges the last line of `bench:shard -- --json`. A figure that is absent fails. */
 export function judgeBench(stdout: string): { passed: boolean; detail: string } {
   const line = stdout.trimEnd().split("\n").at(-1) ?? "";
-  let figures: Partial<Record<string, unknown>>;
-  try {
-    figures = z.record(z.string(), z.unknown()).parse(JSON.parse(line));
-  } catch {
-    return { passed: false, detail: "no figures" };
-  }
+  const figures = z.partialRecord(z.string(), z.unknown()).safeParse(jsonOrUndefined(line)).data;
+  if (figures === undefined) return { passed: false, detail: "no figures" };
   const checks = [
     { name: "ratio_to_raw", passes: (value: number) => value >= benchLimits.ratioToRaw },
     { name: "kb_per_session", passes: (value: number) => value <= benchLimits.kbPerSession },
