@@ -42,8 +42,7 @@ const run: Record<Part, () => Promise<Tally[]>> = {
     const servers = await startServers({ processes });
     try {
       if (interrupted) return [];
-      // The files of a process share their modules, which take longer to load than most files to run.
-      const limits = [`--parallel=${processes}`, "--no-isolate", "--timeout=120000"];
+      const limits = [`--parallel=${processes}`, "--timeout=120000"];
       const order = [`--timings=${durations}`, ...(record ? ["--update-timings"] : [])];
       const files = ["--path-ignore-patterns=**/*.e2e.test.ts", ...(patterns.length > 0 ? patterns : [".int.test.ts"])];
       return [await bunTest("against real servers", [...limits, ...order, ...files], servers.env)];
