@@ -66,6 +66,11 @@ beforeAll(async () => {
     ["redis-new", "redis", "10.0.0.2"],
     ["pooler-1", "pgbouncer", "127.0.0.1"],
     ["pooler-2", "pgbouncer", "127.0.0.1"],
+    ["pooler-old", "pgbouncer", "127.0.0.1"],
+    // Templates list instances by their id: one before that which passes, and one behind it.
+    ["a-old", "postgres", "10.0.0.7"],
+    ["z-old", "postgres", "10.0.0.8"],
+    ["only-old", "silent", "10.0.0.5"],
   ] as const) {
     // A critical check is what a lost node leaves behind.
     const check = { ttl: "1h", status: id.endsWith("-old") ? "critical" : "passing" };
@@ -160,16 +165,19 @@ describe("Consul policies", () => {
   });
 
   test("let the pooler follow the database", async () => {
-    const render = (host: string) =>
-      rendered("pgbouncer", join(root, "nomad/tasks/pgbouncer.ini.ctmpl"), {
+    const render = (host: string, policy = "pgbouncer") =>
+      rendered(policy, join(root, "nomad/tasks/pgbouncer.ini.ctmpl"), {
         POSTGRES_HOST: host,
         POSTGRES_PORT: "5432",
         POOL_SIZE: "40",
       });
     const own = await render("postgres.service.consul");
     expect(own).toContain("host=10.0.0.1 port=5432");
-    // Two poolers are registered.
+    // Two poolers pass.
     expect(own).toContain("max_db_connections = 20");
+    expect(own).toContain("prosaas_app = max_user_connections=18\nprosaas_shards = max_user_connections=2\n");
+    // No instance passes.
+    expect(await render("silent.service.consul", "operator")).toContain("host=10.0.0.5 port=5432");
     expect(await render("db.example.com")).toContain("host=db.example.com port=5432");
     expect(await render("absent.service.consul")).toContain("host=127.0.0.1 port=5432");
   });

@@ -70,6 +70,8 @@ const services = (
     usersOf("api", poolOf(apiEnv.shape.DATABASE_POOL_SIZE), true),
     usersOf("calls", poolOf(callsEnv.shape.DATABASE_POOL_SIZE), false),
     usersOf("workers", poolOf(workersEnv.shape.DATABASE_POOL_SIZE), false),
+    // Those that keep copies: one appends, one takes a snapshot (services/whatsapp/copy/start.ts).
+    usersOf("wa-shards", 2, false),
   ])
 ).flat();
 const sums = sumConnections(services, {
