@@ -16,11 +16,11 @@ flock --nonblock 9 || {
 # A role's password as an SQL literal.
 literal() { sed -n "s/^$1=//p" "$passwords" | sed "s/'/''/g; s/.*/'&'/"; }
 
-# single_user FOLDER: SQL from stdin, one statement a line. Single-user mode exits 0 after an error, so the
+# single_user FOLDER [DATABASE]: SQL from stdin, one statement a line. Single-user mode exits 0 after an error, so the
 # log is read; statements stay out of it, because they carry passwords.
 single_user() {
   if ! postgres --single -D "$1" -c log_min_error_statement=panic -c dynamic_shared_memory_type=mmap \
-    -c exit_on_error=on postgres >/tmp/single.out 2>/tmp/single.err ||
+    -c exit_on_error=on "${2:-postgres}" >/tmp/single.out 2>/tmp/single.err ||
     grep -Eq 'ERROR|FATAL|PANIC' /tmp/single.err; then
     cat /tmp/single.err >&2
     exit 1
@@ -71,4 +71,17 @@ ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)
 ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)
 ALTER ROLE prosaas_replication PASSWORD $(literal prosaas_replication)
+SQL
+
+# As in lib/db/migrations/advisory_locks.ts: only a superuser may revoke them, and the owner is none.
+single_user "$data" prosaas <<'SQL'
+DO $$ DECLARE name regprocedure; \
+BEGIN \
+  FOR name IN SELECT oid FROM pg_proc \
+    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_' \
+  LOOP \
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO prosaas, prosaas_app', name); \
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', name); \
+  END LOOP; \
+END $$
 SQL

@@ -12,6 +12,10 @@ try {
     adminKey: config.ADMIN_KEY,
     partitionsAhead: config.PARTITIONS_AHEAD,
     onWaiting: () => logger.info("another run holds the lock; waiting for it to end"),
+    onOpenLocks: () =>
+      logger.warn(
+        "every role may take advisory locks, so that a shard can stop the others: revoke them as a superuser",
+      ),
   });
   logger.info(done, "the database is up to date");
 } catch (error) {

@@ -1,4 +1,5 @@
 import { ensureAdminKey } from "../../lib/db/keys/admin_key.ts";
+import { areAdvisoryLocksRestricted } from "../../lib/db/migrations/advisory_locks.ts";
 import { applyMigrations } from "../../lib/db/migrations/migrate.ts";
 import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
 import { ensureMessagePartitions } from "../../lib/db/messages/partitions.ts";
@@ -15,6 +16,8 @@ export type MigrateOptions = {
   now?: Date;
   /** Called once if another run holds the lock. */
   onWaiting?: () => void;
+  /** Called if every role may take advisory locks, because no superuser has revoked them. */
+  onOpenLocks?: () => void;
 };
 
 /** The changes of a run; empty if the database was up to date. */
@@ -27,10 +30,11 @@ export async function migrate({
   partitionsAhead,
   now = new Date(),
   onWaiting,
+  onOpenLocks,
 }: MigrateOptions): Promise<Migrated> {
   const sql = connectAsOwner({ url, applicationName: "prosaas-migrate" });
   try {
-    return await withAdvisoryLock(
+    const done = await withAdvisoryLock(
       sql,
       migrateLock,
       async () => ({
@@ -40,6 +44,8 @@ export async function migrate({
       }),
       onWaiting,
     );
+    if (!(await areAdvisoryLocksRestricted(sql))) onOpenLocks?.();
+    return done;
   } finally {
     await sql.end({ timeout: 5 });
   }

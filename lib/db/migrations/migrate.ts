@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { retry } from "../../core/retry.ts";
 import journal from "./meta/_journal.json" with { type: "json" };
 import type { OwnerConnection } from "../client/owner.ts";
+import { restrictAdvisoryLocks } from "./advisory_locks.ts";
 import { applyFunctions } from "./functions.ts";
 import { setRoleLimits } from "./role_limits.ts";
 import { prepareShardRole } from "./shard_role.ts";
@@ -39,6 +40,7 @@ export async function applyMigrations(sql: OwnerConnection): Promise<string[]> {
   await applyFunctions(sql);
   await setRoleLimits(sql);
   await prepareShardRole(sql);
+  await restrictAdvisoryLocks(sql);
   const known = new Set(before.map((row) => Number(row.created_at)));
   return journal.entries.filter((entry) => !known.has(entry.when)).map((entry) => entry.tag);
 }
