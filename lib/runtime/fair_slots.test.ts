@@ -51,4 +51,15 @@ describe("FairSlots", () => {
     expect(await slots.acquire("c", 60_000)).toBeTrue();
     expect(await slots.acquire("c", 1)).toBeFalse();
   });
+
+  test("bounds the waiters of one owner", async () => {
+    const slots = new FairSlots({ total: 1, share: 1 }, 2);
+    slots.take("a");
+    const waiting = [slots.acquire("a", 60_000), slots.acquire("a", 60_000)];
+    expect(Bun.peek(slots.acquire("a", 60_000))).toBeFalse();
+    const other = slots.acquire("b", 60_000);
+    expect(Bun.peek.status(other)).toBe("pending");
+    for (const owner of ["a", "a", "b"]) slots.giveBack(owner);
+    expect(await Promise.all([...waiting, other])).toEqual([true, true, true]);
+  });
 });

@@ -4,17 +4,23 @@ import type { SlotLimits } from "./slots.ts";
 type Owner = string | undefined;
 type Waiter = { grant: () => void };
 
+/** Above the requests that one business may have at work in a replica, each of which waits for one slot at a time. */
+const defaultMaxWaiters = 1_000;
+
 /**
  * Slots for which owners wait. An owner holds at most its share, and those that wait take turns, whatever the number of
- * waiters of each. An undefined owner has no share, but takes turns, too.
+ * waiters of each. An undefined owner has no share and any number of waiters, but takes turns, too.
  */
 export class FairSlots {
   readonly #slots: Slots;
   /** Waiters by owner; the first owner is next. None of them could be granted a slot now. */
   readonly #waiting = new Map<Owner, Waiter[]>();
+  readonly #maxWaiters: number;
 
-  constructor(limits: SlotLimits) {
+  /** One owner has at most `maxWaiters`. */
+  constructor(limits: SlotLimits, maxWaiters = defaultMaxWaiters) {
     this.#slots = new Slots(limits);
+    this.#maxWaiters = maxWaiters;
   }
 
   /** Takes a slot at once; false if none is free for this owner. Give each slot back once. */
@@ -22,9 +28,14 @@ export class FairSlots {
     return this.#slots.take(owner) === null;
   }
 
-  /** Waits for a slot; false if there was none within `maxWaitMs`. Give each slot back once. */
+  /**
+   * Waits for a slot; false if there was none within `maxWaitMs`, and at once if the owner has too many waiters. Give
+   * each slot back once.
+   */
   acquire(owner: Owner, maxWaitMs: number): Promise<boolean> {
     if (this.take(owner)) return Promise.resolve(true);
+    if (owner !== undefined && (this.#waiting.get(owner)?.length ?? 0) >= this.#maxWaiters)
+      return Promise.resolve(false);
     return new Promise((resolve) => {
       const waiter: Waiter = {
         grant: () => {

@@ -1,15 +1,20 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
+import { AppError } from "../../../lib/core/errors.ts";
 import { createMetrics } from "../../../lib/runtime/metrics.ts";
+import { problems } from "../../../lib/runtime/problem.ts";
+import { until } from "../../../lib/testing/until.ts";
 import { receiveBody } from "./admission.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { apiLimits } from "./limits.ts";
+import type { ApiLimits } from "./limits.ts";
 
 const large = "x".repeat(100_000);
 
-/** An app that records whose bodies it takes; a large one holds up the next for 50 ms. */
-function startApp() {
+/** An app that records whose bodies it takes; by default, a large one holds up the next for 50 ms. */
+function startApp(changes: Partial<ApiLimits["bodies"]> = {}) {
   const limits = apiLimits();
+  const bodies = { ...limits.bodies, largeBytesPerS: 2_000_000, ...changes };
   const order: string[] = [];
   const app = new Hono<Authenticated>();
   app.use(async (c, next) => {
@@ -17,9 +22,8 @@ function startApp() {
     c.set("principal", { kind: "business", businessId } as Authenticated["Variables"]["principal"]);
     await next();
   });
-  app.use(
-    receiveBody({ ...limits, bodies: { ...limits.bodies, largeBytesPerS: 2_000_000 } }, createMetrics("test"), 200_000),
-  );
+  app.onError((error, c) => c.body(null, error instanceof AppError ? problems[error.code].status : 500));
+  app.use(receiveBody({ ...limits, bodies }, createMetrics("test"), 200_000));
   app.post("/", async (c) => {
     order.push(`${c.req.header("business")} ${(await c.req.text()).length}`);
     return c.body(null, 204);
@@ -44,5 +48,25 @@ describe("large bodies", () => {
     expect(await post("flood", "small")).toBe(204);
     await Promise.all(floods);
     expect(order.indexOf("flood 5")).toBeLessThanOrEqual(1);
+  });
+
+  test("keep their slots while they wait for a turn", async () => {
+    const { post } = startApp({ largeBytesPerS: 10_000, maxTurnWaitMs: 2_000 });
+    expect(await post("flood", large)).toBe(204);
+    let received = 0;
+    const counted = () =>
+      new ReadableStream({
+        pull: (controller) => {
+          controller.enqueue(Buffer.from(large));
+          controller.close();
+          received += 1;
+        },
+      });
+    const waiting = Array.from({ length: 64 }, () => post("flood", counted()));
+    await until(() => received === 64, { what: "64 bodies", everyMs: 1 });
+    expect(await post("flood", large)).toBe(429);
+    expect(await post("other", "small")).toBe(204);
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set([503]));
+    expect(await post("flood", "small")).toBe(204);
   });
 });

@@ -58,16 +58,16 @@ export function receiveBody(
     if (Number(length ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
     const owner = ownerOf(c);
     take(owner, "request bodies", 1);
-    let size: number;
     try {
-      size = await receive(c, length, bodies.deadlineMs, maxBytes);
+      const size = await receive(c, length, bodies.deadlineMs, maxBytes);
+      // The slot bounds the memory of bodies, so it is held while the body waits for its turn.
+      if (size > bodies.largeBytes && !(await parsing.take(owner, size, bodies.maxTurnWaitMs)))
+        throw new AppError("unavailable", "Too many large request bodies are in progress. Retry shortly.", {
+          retryAfterS: 1,
+        });
     } finally {
       slots.giveBack(owner);
     }
-    if (size > bodies.largeBytes && !(await parsing.take(owner, size, bodies.maxTurnWaitMs)))
-      throw new AppError("unavailable", "Too many large request bodies are in progress. Retry shortly.", {
-        retryAfterS: 1,
-      });
     await next();
   });
 }

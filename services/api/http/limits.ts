@@ -9,7 +9,7 @@ import type { SlotLimits } from "../../../lib/runtime/slots.ts";
 export type ApiLimits = {
   /** Requests whose credential is being looked up, by address. Cached keys need no slot. */
   authenticating: SlotLimits;
-  /** Requests whose body is being received. A slot holds at most 512 KiB. */
+  /** Requests whose body is being received or waits for its turn. A slot holds at most 512 KiB. */
   bodies: SlotLimits & { deadlineMs: number; largeBytes: number; largeBytesPerS: number; maxTurnWaitMs: number };
   /** Requests at work. */
   requests: SlotLimits;
