@@ -60,7 +60,9 @@ export async function deploy(environment: Environment, { step, say }: Reporter):
   if (plan.size === 0) say("all there");
 
   const register = async (id: string) => {
-    if (await submit(nomad, jobs.get(id)!)) say(`${id.padEnd(12)} registered`);
+    const changed = await submit(nomad, jobs.get(id)!);
+    if (changed === undefined) return;
+    say(`${id.padEnd(12)} registered${changed.length > 0 ? `: ${changed.join(", ")}` : ""}`);
   };
 
   step("Data services");

@@ -41,5 +41,7 @@ export async function parseJobFile(
     env: { ...process.env, ...environment },
   });
   if (code !== 0) throw new Error(`${file} cannot be read:\n${stderr}`);
-  return (JSON.parse(stdout) as { Job: Job }).Job;
+  const { Job: job } = JSON.parse(stdout) as { Job: Omit<Job, "Type"> & { Type: string | null } };
+  // The program leaves the default to the server, whose jobs all have a type.
+  return { ...job, Type: job.Type ?? "service" };
 }

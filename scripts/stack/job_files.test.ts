@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseEnvFile } from "./env_file.ts";
 import { root } from "./environment.ts";
 import { parseJobFile } from "./job_file.ts";
-import { allJobs } from "./jobs.ts";
+import { allJobs, batches, pooler } from "./jobs.ts";
 import type { Job } from "./nomad.ts";
 import { partOfJob, parts, releaseVariable } from "./release/parts.ts";
 import type { Part } from "./release/parts.ts";
@@ -43,6 +43,11 @@ describe("job files", () => {
 
   test("need no variable but their release", () => {
     expect(jobs.map(({ ID }) => ID).toSorted()).toEqual(allJobs.toSorted());
+  });
+
+  test("have the type that the server gives them", () => {
+    const typeOf = (id: string) => (batches.includes(id) ? "batch" : pooler.includes(id) ? "system" : "service");
+    expect(jobs.map(({ ID, Type }) => [ID, Type])).toEqual(allJobs.map((id) => [id, typeOf(id)]));
   });
 
   test("run the tarball of their service", () => {

@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { differs } from "./plan_diff.ts";
+import { describe, expect, test } from "bun:test";
+import { differences } from "./plan_diff.ts";
 import type { Diff } from "./plan_diff.ts";
 
 const job = (target: number) => ({
@@ -25,17 +25,34 @@ const hollow = (task: Diff): Diff => ({
 });
 const sameTask: Diff = { Type: "None", Name: "worker", Fields: null };
 
-test("compares scaling policies, whatever Nomad calls them", () => {
-  expect(differs(hollow(sameTask), job(5), job(5))).toBeFalse();
-  expect(differs(hollow(sameTask), job(5), job(10))).toBeTrue();
-});
+describe("differences", () => {
+  test("compares scaling policies, whatever Nomad calls them", () => {
+    expect(differences(hollow(sameTask), job(5), job(5))).toEqual([]);
+    expect(differences(hollow(sameTask), job(5), job(10))).toEqual(["high/Scaling"]);
+  });
 
-test("sees every other edit, addition and deletion", () => {
-  const field: Diff = { Type: "Edited", Name: "Memory" };
-  expect(
-    differs(hollow({ Type: "Edited", Name: "worker", Objects: [{ Type: "Edited", Fields: [field] }] }), job(5), job(5)),
-  ).toBeTrue();
-  expect(differs({ Type: "Edited", TaskGroups: [{ Type: "Deleted", Name: "low" }] }, job(5), job(5))).toBeTrue();
-  expect(differs({ Type: "Added" }, job(5), job(5))).toBeTrue();
-  expect(differs({ Type: "None" }, job(5), job(5))).toBeFalse();
+  test("names every other edit, addition and deletion", () => {
+    const field: Diff = { Type: "Edited", Name: "MemoryMB" };
+    const task: Diff = {
+      Type: "Edited",
+      Name: "worker",
+      Fields: [{ Type: "None", Name: "User" }],
+      Objects: [{ Type: "Edited", Name: "Resources", Fields: [field] }],
+    };
+    expect(differences(hollow(task), job(5), job(5))).toEqual(["high/worker/Resources/MemoryMB"]);
+    const deleted: Diff = { Type: "Deleted", Name: "low", Fields: [{ Type: "Deleted", Name: "Count" }] };
+    expect(differences({ Type: "Edited", TaskGroups: [deleted] }, job(5), job(5))).toEqual(["low"]);
+    expect(differences({ Type: "Added" }, job(5), job(5))).toEqual(["job"]);
+  });
+
+  test("names a replaced part once", () => {
+    const replaced = ["Deleted", "Added"].map((Type): Diff => ({ Type, Name: "Template" }));
+    expect(differences(hollow({ Type: "Edited", Name: "worker", Objects: replaced }), job(5), job(5))).toEqual([
+      "high/worker/Template",
+    ]);
+  });
+
+  test("is empty for an unchanged job", () => {
+    expect(differences({ Type: "None" }, job(5), job(5))).toEqual([]);
+  });
 });

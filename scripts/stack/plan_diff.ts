@@ -5,16 +5,23 @@ export type Diff = { Type: string; Name?: string } & Partial<
   Record<"Fields" | "Objects" | "TaskGroups" | "Tasks", Diff[] | null>
 >;
 
-/** True if a job that is to be run differs from the running one, by Nomad's plan. */
-export function differs(diff: Diff, wanted: Job, running: Job): boolean {
-  return isEdited(diff) || !Bun.deepEquals(scalingOf(wanted), scalingOf(running));
+/**
+ * The parts in which a job that is to be run differs from the running one, by Nomad's plan: paths of names such as
+ * "api/api/Artifact/GetterSource". Values are left out, because an environment or a template may hold a secret.
+ */
+export function differences(diff: Diff, wanted: Job, running: Job): string[] {
+  const before = scalingOf(running);
+  const scaled = Object.entries(scalingOf(wanted)).filter(([name, policy]) => !Bun.deepEquals(policy, before[name]));
+  return [...new Set([...editsIn(diff), ...scaled.map(([name]) => `${name}/Scaling`)])];
 }
 
 /** Ignores scaling policies: each plan of Nomad 1.11 calls them edited without a reason, so they are compared apart. */
-function isEdited({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff): boolean {
-  if (Type === "None" || Name === "Scaling") return false;
-  const parts = [Fields, Objects, TaskGroups, Tasks].flatMap((some) => some ?? []);
-  return parts.length === 0 || parts.some(isEdited);
+function editsIn({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff, parent: readonly string[] = []): string[] {
+  if (Type === "None" || Name === "Scaling") return [];
+  // The job itself has an ID and no name.
+  const path = Name === undefined ? parent : [...parent, Name];
+  const parts = Type === "Edited" ? [Fields, Objects, TaskGroups, Tasks].flatMap((some) => some ?? []) : [];
+  return parts.length === 0 ? [path.join("/") || "job"] : parts.flatMap((one) => editsIn(one, path));
 }
 
 const scalingOf = ({ TaskGroups }: Job) =>

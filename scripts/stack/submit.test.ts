@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { HttpFailure } from "../cli/operator/http.ts";
 import type { Job, Nomad } from "./nomad.ts";
+import type { Diff } from "./plan_diff.ts";
 import { keepCounts, submit } from "./submit.ts";
 
 describe("keepCounts", () => {
@@ -24,10 +25,12 @@ describe("keepCounts", () => {
 describe("submit", () => {
   const job = (over: Partial<Job> = {}): Job => ({ ID: "pgbouncer", Type: "system", TaskGroups: [], ...over });
 
-  /** A Nomad that runs one job and records what it is asked to change. */
-  const nomadWith = (running: Job | null) => {
+  /** A Nomad that runs one job, plans `diff` and records what it is asked to change. */
+  const nomadWith = (running: Job | null, diff: Diff = { Type: "None" }) => {
     const changes: string[] = [];
     const nomad = (async (method: string, path: string, body?: { JobModifyIndex?: number }) => {
+      if (path.endsWith("/plan")) return { Diff: diff };
+      if (path.endsWith("/deployment")) return null;
       if (method !== "GET") changes.push(`${method} ${path} ${body?.JobModifyIndex ?? ""}`.trim());
       else if (running === null) throw new HttpFailure(404, "job not found");
       return running;
@@ -37,13 +40,32 @@ describe("submit", () => {
 
   test("replaces a job whose type changed", async () => {
     const { nomad, changes } = nomadWith(job({ Type: "service", JobModifyIndex: 7 }));
-    expect(await submit(nomad, job())).toBeTrue();
+    expect(await submit(nomad, job())).toEqual(["Type"]);
     expect(changes).toEqual(["DELETE /v1/job/pgbouncer?purge=true", "POST /v1/jobs 0"]);
   });
 
   test("registers a new job", async () => {
     const { nomad, changes } = nomadWith(null);
-    expect(await submit(nomad, job())).toBeTrue();
+    expect(await submit(nomad, job())).toEqual([]);
     expect(changes).toEqual(["POST /v1/jobs 0"]);
+  });
+
+  test("registers a changed job over the running one", async () => {
+    const diff: Diff = { Type: "Edited", Fields: [{ Type: "Edited", Name: "Priority" }] };
+    const { nomad, changes } = nomadWith(job({ JobModifyIndex: 7 }), diff);
+    expect(await submit(nomad, job())).toEqual(["Priority"]);
+    expect(changes).toEqual(["POST /v1/jobs 7"]);
+  });
+
+  test("registers a stopped job", async () => {
+    const { nomad, changes } = nomadWith(job({ Stop: true, JobModifyIndex: 7 }));
+    expect(await submit(nomad, job())).toEqual(["Stop"]);
+    expect(changes).toEqual(["POST /v1/jobs 7"]);
+  });
+
+  test("leaves an unchanged job alone", async () => {
+    const { nomad, changes } = nomadWith(job({ JobModifyIndex: 7 }));
+    expect(await submit(nomad, job())).toBeUndefined();
+    expect(changes).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { orNull } from "./nomad.ts";
 import type { Deployment, Job, Nomad } from "./nomad.ts";
-import { differs } from "./plan_diff.ts";
+import { differences } from "./plan_diff.ts";
 import type { Diff } from "./plan_diff.ts";
 import { withSecretVersion } from "./secret_version.ts";
 
@@ -22,28 +22,41 @@ export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
 }
 
 /**
- * Registers a job if it or its secrets differ from what the cluster runs, or if it was stopped. Returns whether it did.
+ * Registers a job if it or its secrets differ from what the cluster runs, or if it was stopped. Returns the parts that
+ * differ, none of a new job; undefined if nothing was registered.
  * Throws if another command changed the job in between.
  */
-export async function submit(nomad: Nomad, fromFile: Job): Promise<boolean> {
-  const known = await orNull(nomad<Job>("GET", path(fromFile.ID)));
-  const running = known !== null && known.Type !== fromFile.Type ? await forget(nomad, known) : known;
-  const job = await withSecretVersion(nomad, running === null ? fromFile : keepCounts(fromFile, running));
-  if (running !== null && !running.Stop) {
-    const plan = await nomad<{ Diff: Diff }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
-    if (!differs(plan.Diff, job, running)) {
-      await retryFailedDeployment(nomad, running);
-      return false;
-    }
+export async function submit(nomad: Nomad, fromFile: Job): Promise<string[] | undefined> {
+  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  if (running !== null && running.Type !== fromFile.Type) {
+    const replacement = await withSecretVersion(nomad, fromFile);
+    await forget(nomad, running);
+    await register(nomad, replacement, null);
+    return ["Type"];
   }
+  const job = await withSecretVersion(nomad, running === null ? fromFile : keepCounts(fromFile, running));
+  const changed = running === null ? [] : await changesOf(nomad, job, running);
+  if (running !== null && changed.length === 0) {
+    await retryFailedDeployment(nomad, running);
+    return undefined;
+  }
+  await register(nomad, job, running);
+  return changed;
+}
+
+async function changesOf(nomad: Nomad, job: Job, running: Job): Promise<string[]> {
+  if (running.Stop) return ["Stop"];
+  const plan = await nomad<{ Diff: Diff }>("POST", `${path(job.ID)}/plan`, { Job: job, Diff: true });
+  return differences(plan.Diff, job, running);
+}
+
+async function register(nomad: Nomad, job: Job, running: Job | null): Promise<void> {
   await nomad("POST", "/v1/jobs", { Job: job, EnforceIndex: true, JobModifyIndex: running?.JobModifyIndex ?? 0 });
-  return true;
 }
 
 /** Ends a job whose type changed: Nomad refuses to register it with another one. */
-async function forget(nomad: Nomad, { ID }: Job): Promise<null> {
+async function forget(nomad: Nomad, { ID }: Job): Promise<void> {
   await nomad("DELETE", `${path(ID)}?purge=true`);
-  return null;
 }
 
 /** Nomad leaves the allocations of a deployment that it gave up as they are; this has it try again. */
