@@ -6,6 +6,7 @@ export class Batch {
   readonly #records = new Set<ChangeRecord>();
   readonly #values = new Map<string, ChangeRecord>();
   readonly #stored = Promise.withResolvers<void>();
+  readonly #settled = Promise.withResolvers<void>();
   /** When its first change was added. */
   since: number | undefined;
   bytes = 0;
@@ -13,6 +14,7 @@ export class Batch {
   constructor() {
     // Few wait for it.
     this.#stored.promise.catch(() => {});
+    this.#settled.promise.catch(() => {});
   }
 
   get records(): ChangeRecord[] {
@@ -26,6 +28,11 @@ export class Batch {
   /** Resolves once the copy has the changes. */
   get stored(): Promise<void> {
     return this.#stored.promise;
+  }
+
+  /** Resolves once Postgres has the changes or they were dropped. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
   }
 
   add(record: ChangeRecord): void {
@@ -45,10 +52,13 @@ export class Batch {
     this.#records.clear();
     this.#values.clear();
     this.bytes = 0;
+    this.#settled.resolve();
   }
 
   end(error?: Error): void {
-    if (error === undefined) this.#stored.resolve();
-    else this.#stored.reject(error);
+    for (const { resolve, reject } of [this.#stored, this.#settled]) {
+      if (error === undefined) resolve();
+      else reject(error);
+    }
   }
 }

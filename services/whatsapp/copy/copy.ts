@@ -12,7 +12,7 @@ import type { CopyRecord } from "./copy_record.ts";
 import { leaseMs, renewMs } from "./lease.ts";
 import type { Lease } from "./lease.ts";
 import { RowCapture, schemaHash } from "./row_capture.ts";
-import { takeSnapshot } from "./snapshot.ts";
+import { deleteReplaced, takeSnapshot } from "./snapshot.ts";
 import { StoreCopies } from "./store_copies.ts";
 import { CopyLost, Tail } from "./tail.ts";
 
@@ -54,8 +54,8 @@ export class ShardCopy {
   readonly #rows: RowCapture;
   readonly #watch: ReturnType<typeof setInterval>;
   #complete: boolean;
-  #snapshotKey: string | null;
-  #pendingKey: string | null;
+  /** Objects in the storage: the last snapshot, and those that are still to be deleted. */
+  readonly #objects: Set<string>;
   #snapshotBytes: number;
   #tailBytes: number;
   #snapshotting: Promise<void> | undefined;
@@ -71,8 +71,7 @@ export class ShardCopy {
     this.#options = options;
     this.#complete = complete;
     this.#recorded = claimed.record;
-    this.#snapshotKey = snapshot_key;
-    this.#pendingKey = pending_key;
+    this.#objects = new Set([snapshot_key, pending_key].filter((key) => key !== null));
     this.#snapshotBytes = snapshot_bytes ?? 0;
     this.#tailBytes = tail_bytes;
     this.#tail = new Tail({
@@ -220,20 +219,22 @@ export class ShardCopy {
     while (this.#lost === undefined && !this.#stopped) {
       try {
         if (await this.#takeOne()) return;
+        logger.warn("changes were dropped during the shard's snapshot; it is taken again");
       } catch (error) {
         if (error instanceof CopyLost) return this.#lose(error.message);
         logger.warn({ error: messageOf(error) }, "the shard's snapshot failed; it is tried again");
-        await Bun.sleep(snapshotRetryMs);
       }
+      await Bun.sleep(snapshotRetryMs);
     }
   }
 
+  /** Resolves with false if changes are missing from the copy afterwards. */
   async #takeOne(): Promise<boolean> {
     const { volume, scope, storage, claimed, durability, logger } = this.#options;
     const began = performance.now();
     const [schema, key] = [this.#schema, this.#key];
     const tailBytes = this.#tailBytes;
-    const snapshot = await takeSnapshot({
+    const options = {
       shard: volume.shard,
       epoch: claimed.copy.epoch,
       exact: durability === "required",
@@ -241,19 +242,19 @@ export class ShardCopy {
       storage,
       tail: this.#tail,
       pages: () => this.#pages(),
-      former: [this.#snapshotKey, this.#pendingKey],
+      objects: this.#objects,
       paced: durability === "copied" || this.#complete,
-    });
+      logger,
+    };
+    const snapshot = await takeSnapshot(options);
     if (snapshot === undefined) return false;
-    this.#complete = true;
-    this.#snapshotKey = snapshot.key;
-    this.#pendingKey = null;
     this.#snapshotBytes = snapshot.bytes;
     this.#tailBytes -= tailBytes;
-    this.#tail.bridged();
+    this.#complete = this.#tail.bridged(snapshot.gaps);
     this.#record({ schema, key });
     logger.info({ bytes: snapshot.bytes, ms: Math.round(performance.now() - began) }, "took a snapshot of the shard");
-    return true;
+    await deleteReplaced(options, snapshot);
+    return this.#complete;
   }
 
   *#pages() {

@@ -1,4 +1,4 @@
-import { decode, encode } from "./records.ts";
+import { decode, encode, inGroups } from "./records.ts";
 import type { ChangeRecord } from "./records.ts";
 
 /*
@@ -7,11 +7,18 @@ import type { ChangeRecord } from "./records.ts";
  * finished.
  */
 
-/** A page of 500 rows with bodies of 64 KB. */
+/** Most bytes of records in one frame, before compression. A larger record gets a frame of its own. */
+const frameBytes = 4 * 1024 * 1024;
+/** Longest frame that is written and read: bounds the memory of a restore. */
 const maxFrameBytes = 64 * 1024 * 1024;
 
+/** Splits a page of records into the contents of frames. */
+export const recordsPerFrame = (page: readonly ChangeRecord[]): ChangeRecord[][] => inGroups(page, frameBytes);
+
+/** @throws RangeError if a restore would refuse the frame because of its length. */
 export function frameOf(records: readonly ChangeRecord[]): Buffer {
   const content = Bun.zstdCompressSync(encode(records), { level: 1 });
+  if (content.length > maxFrameBytes) throw new RangeError("a record is too large for a snapshot");
   const length = Buffer.alloc(4);
   length.writeUInt32BE(content.length);
   return Buffer.concat([length, content]);

@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "bun:test";
-import { endFrame, frameOf, recordsIn } from "./frames.ts";
+import { endFrame, frameOf, recordsIn, recordsPerFrame } from "./frames.ts";
 import { decode, encode } from "./records.ts";
 import type { ChangeRecord } from "./records.ts";
 
@@ -54,5 +55,23 @@ describe("a snapshot's frames", () => {
     for (const length of [0, 3, 4, frameOf(records).length, whole.length - 1])
       await expect(read(whole.subarray(0, length), 64)).rejects.toThrow("before its last frame");
     await expect(read(Buffer.concat([whole, endFrame]), 64)).rejects.toThrow();
+  });
+
+  test("are bounded by bytes", () => {
+    const login = Array.from({ length: 20 }, (_, n): ChangeRecord => [
+      "auth",
+      "sessions",
+      "b",
+      `${n}`,
+      randomBytes(1024 * 1024),
+    ]);
+    const frames = recordsPerFrame(login);
+    expect(frames.flat()).toEqual(login);
+    for (const frame of frames) expect(frameOf(frame).length).toBeLessThan(4.1 * 1024 * 1024);
+  });
+
+  test("are not written if a restore would refuse them", () => {
+    const inflated = randomBytes(64 * 1024 * 1024 + 1);
+    expect(() => frameOf([["auth", "sessions", "b", "session", inflated]])).toThrow("too large");
   });
 });

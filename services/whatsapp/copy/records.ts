@@ -30,6 +30,22 @@ export function sizeOf(record: ChangeRecord): number {
   return size;
 }
 
+/** Splits records into groups of bounded size. A larger record gets a group of its own. */
+export function inGroups(records: readonly ChangeRecord[], maxBytes: number): ChangeRecord[][] {
+  const groups: ChangeRecord[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const record of records) {
+    const size = sizeOf(record);
+    if (bytes + size > maxBytes) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)!.push(record);
+    bytes += size;
+  }
+  return groups;
+}
+
 /** number of values (2 bytes) ‖ for each value: tag ‖ float64, or length (4 bytes) ‖ bytes */
 export function encode(records: readonly ChangeRecord[]): Buffer {
   const bytes = Buffer.allocUnsafe(records.reduce((sum, record) => sum + sizeOf(record), 0));

@@ -1,7 +1,9 @@
+import { messageOf } from "../../../lib/core/errors.ts";
 import { beginSnapshot, finishSnapshot, trimTail } from "../../../lib/db/index.ts";
 import type { CopyScope } from "../../../lib/db/index.ts";
+import type { Logger } from "../../../lib/runtime/log.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
-import { endFrame, frameOf } from "./frames.ts";
+import { endFrame, frameOf, recordsPerFrame } from "./frames.ts";
 import type { ChangeRecord } from "./records.ts";
 import { CopyLost } from "./tail.ts";
 import type { Tail } from "./tail.ts";
@@ -15,19 +17,21 @@ export type SnapshotOptions = {
   exact: boolean;
   scope: CopyScope;
   storage: SealedStore;
-  tail: Tail;
+  tail: Pick<Tail, "seq" | "gaps" | "written">;
   /** The pages of the shard's state. Rows that change while it is read are also written to the tail. */
   pages: () => Iterable<ChangeRecord[]>;
-  /** The objects that the new snapshot replaces. */
-  former: (string | null)[];
+  /** Objects that may exist in the storage. The snapshot adds its own before it writes it. */
+  objects: Set<string>;
   /** False to take the whole time: nothing else works yet. */
   paced: boolean;
+  logger: Logger;
 };
 
-export type Snapshot = { key: string; bytes: number };
+/** `seq` and `gaps` are those of the tail at which the snapshot began. */
+export type Snapshot = { key: string; bytes: number; seq: number; gaps: number };
 
 /**
- * Writes the shard's state to the storage and trims the tail behind it. Undefined if changes were dropped in the
+ * Writes the shard's state to the storage and makes it the copy's base. Undefined if changes were dropped in the
  * meantime: the snapshot would hide the gap.
  *
  * The state is read while it changes. That is safe because the tail is replayed from the row at which reading began,
@@ -35,10 +39,11 @@ export type Snapshot = { key: string; bytes: number };
  * end of the reading.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot | undefined> {
-  const { shard, epoch, exact, scope, storage, tail } = options;
+  const { shard, epoch, exact, scope, storage, tail, objects } = options;
   const { seq, gaps } = tail;
   const key = `shards/${shard}/${epoch}-${seq}-${crypto.randomUUID()}`;
   if (!(await beginSnapshot(scope, { shard, epoch, key }))) throw new CopyLost();
+  objects.add(key);
   let bytes = 0;
   await storage.put(
     key,
@@ -46,22 +51,53 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot |
   );
   await tail.written();
   if (tail.gaps !== gaps) {
-    await storage.delete(key);
+    await deleteObjects(options, [key]);
     return undefined;
   }
   if (!(await finishSnapshot(scope, { shard, epoch, key, seq, bytes, exact }))) throw new CopyLost();
-  for (const former of options.former) if (former !== null && former !== key) await storage.delete(former);
-  await trimTail(scope, { shard, epoch, through: seq });
-  return { key, bytes };
+  return { key, bytes, seq, gaps };
+}
+
+type Tidied = Pick<SnapshotOptions, "shard" | "epoch" | "scope" | "storage" | "objects" | "logger">;
+
+/**
+ * Deletes what a finished snapshot replaces: the other objects, and the rows of the tail that it contains. Best effort:
+ * what fails is repeated after the next snapshot. Runs only after a finished snapshot, because an earlier object is the
+ * copy's base if Postgres finished its snapshot and the answer was lost.
+ */
+export async function deleteReplaced(options: Tidied, { key, seq }: Snapshot): Promise<void> {
+  const { shard, epoch, scope, objects, logger } = options;
+  await deleteObjects(
+    options,
+    [...objects].filter((other) => other !== key),
+  );
+  try {
+    await trimTail(scope, { shard, epoch, through: seq });
+  } catch (error) {
+    logger.warn({ error: messageOf(error) }, "the tail is not trimmed; the next snapshot trims it");
+  }
+}
+
+async function deleteObjects({ storage, objects, logger }: Tidied, keys: readonly string[]): Promise<void> {
+  for (const key of keys) {
+    try {
+      await storage.delete(key);
+      objects.delete(key);
+    } catch (error) {
+      logger.warn({ key, error: messageOf(error) }, "an unused snapshot is not deleted; the next one deletes it");
+    }
+  }
 }
 
 async function* framesOf({ pages, paced }: SnapshotOptions): AsyncGenerator<Uint8Array> {
   let began = performance.now();
-  for (const records of pages()) {
-    if (records.length > 0) yield frameOf(records);
-    const took = performance.now() - began;
-    await (paced ? Bun.sleep(took * (1 / shareOfTime - 1)) : new Promise((resolve) => setImmediate(resolve)));
-    began = performance.now();
+  for (const page of pages()) {
+    for (const records of recordsPerFrame(page)) {
+      yield frameOf(records);
+      const took = performance.now() - began;
+      await (paced ? Bun.sleep(took * (1 / shareOfTime - 1)) : new Promise((resolve) => setImmediate(resolve)));
+      began = performance.now();
+    }
   }
   yield endFrame;
 }

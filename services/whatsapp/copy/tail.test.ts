@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "bun:test";
+import { AppError } from "../../../lib/core/errors.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { AppendOutcome, TailEntry } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -9,6 +10,7 @@ import { contextOf, CopyLost, Tail } from "./tail.ts";
 import type { TailOptions } from "./tail.ts";
 
 const sealer = KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`).rotatingSealer("tail", Buffer.alloc(0));
+const unavailable = () => new AppError("unavailable", "The database is unavailable.");
 const auth = (name: string, value: string): ChangeRecord => ["auth", "sessions", "b", name, Buffer.from(value)];
 
 /** A tail whose Postgres gives these answers; undefined: it stores everything. */
@@ -79,7 +81,7 @@ describe("the tail", () => {
 
   test("repeats an append that failed", async () => {
     let failures = 2;
-    const { tail, records, seen } = started(() => (failures-- > 0 ? new Error("unavailable") : undefined));
+    const { tail, records, seen } = started(() => (failures-- > 0 ? unavailable() : undefined));
     tail.add([auth("a", "1")]);
     await tail.stored();
     expect(records()).toHaveLength(1);
@@ -107,7 +109,7 @@ describe("the tail", () => {
     await tail.written();
     expect(gaps).toEqual([false, true]);
     expect(isStored).toBeFalse();
-    tail.bridged();
+    expect(tail.bridged(tail.gaps)).toBeTrue();
     await dropped;
     expect(await tail.close()).toBeTrue();
   });
@@ -123,12 +125,76 @@ describe("the tail", () => {
     }
     const waiting = tail.stored();
     await until(() => seen.gaps.length === 1);
-    tail.bridged();
+    tail.bridged(tail.gaps);
     await waiting;
     tail.add([auth("d", "1")]);
     await tail.stored();
     expect(gaps).toEqual([false, false, true]);
     expect(tail.seq).toBe(2);
+  });
+
+  test("resolves written when its batch is dropped", async () => {
+    const available = Promise.withResolvers<void>();
+    const { tail, seen } = started(undefined, {
+      append: async () => {
+        await available.promise;
+        return { is: "appended" };
+      },
+    });
+    tail.add([auth("a", "1")]);
+    await until(() => tail.behindMs > 5);
+    tail.add([auth("b", "1")]);
+    const written = tail.written();
+    tail.add([auth("big", "x".repeat(20_000))]);
+    expect(seen.gaps).toHaveLength(1);
+    await written;
+    available.resolve();
+    await tail.close();
+  });
+
+  test("reports a gap before written resolves", async () => {
+    const { tail, gaps } = started();
+    tail.drop("a test");
+    await tail.written();
+    expect(gaps).toEqual([true]);
+    await tail.close();
+  });
+
+  test("keeps a gap open that a snapshot missed", async () => {
+    const { tail, gaps } = started();
+    tail.drop("before the snapshot");
+    const before = tail.stored();
+    const { gaps: atStart } = tail;
+    await tail.written();
+    tail.drop("during the snapshot");
+    let isStored = false;
+    const after = tail.stored().then(() => (isStored = true));
+    await tail.written();
+    const reported = gaps.length;
+    expect(tail.bridged(atStart)).toBeFalse();
+    await before;
+    // The snapshot made the copy complete in Postgres.
+    await until(() => gaps.length > reported);
+    expect(gaps.at(-1)).toBeTrue();
+    expect(isStored).toBeFalse();
+    expect(tail.bridged(tail.gaps)).toBeTrue();
+    await after;
+    expect(await tail.close()).toBeTrue();
+  });
+
+  test("drops changes that Postgres refuses", async () => {
+    let refuses = true;
+    const { tail, seen, records, gaps } = started(() =>
+      refuses ? ((refuses = false), new Error("violates check constraint")) : undefined,
+    );
+    tail.add([auth("big", "1")]);
+    await tail.written();
+    expect(seen.gaps).toEqual(["Postgres refuses changes: violates check constraint"]);
+    tail.add([auth("a", "1")]);
+    await tail.written();
+    expect(records()).toEqual([["auth", "sessions", "b", "a", "1"]]);
+    expect(gaps).toContain(true);
+    await tail.close();
   });
 
   test("ends for a former owner", async () => {
@@ -141,7 +207,7 @@ describe("the tail", () => {
   });
 
   test("closes without Postgres, and says so", async () => {
-    const { tail } = started(() => new Error("unavailable"));
+    const { tail } = started(unavailable);
     tail.add([auth("a", "1")]);
     expect(await tail.close()).toBeFalse();
   });

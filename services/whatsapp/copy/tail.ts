@@ -1,8 +1,9 @@
+import { messageOf } from "../../../lib/core/errors.ts";
 import type { Sealer } from "../../../lib/core/key_ring.ts";
 import { backoff } from "../../../lib/core/retry.ts";
 import type { AppendOutcome, TailEntry } from "../../../lib/db/index.ts";
 import { Batch } from "./batch.ts";
-import { encode, sizeOf } from "./records.ts";
+import { encode, inGroups } from "./records.ts";
 import type { ChangeRecord } from "./records.ts";
 
 /** Most bytes of records in one row of the tail. A larger record gets a row of its own. */
@@ -31,6 +32,9 @@ export type TailOptions = {
   onError(error: unknown): void;
 };
 
+/** Postgres refuses these rows, for example because of a row's size. */
+type Refused = { is: "refused"; why: string };
+
 export class CopyLost extends Error {
   override name = "CopyLost";
   constructor() {
@@ -46,8 +50,8 @@ export class Tail {
   readonly #options: TailOptions;
   #pending = new Batch();
   #inFlight: Batch | undefined;
-  /** Batches whose changes were dropped: a snapshot contains them. */
-  #dropped: Batch[] = [];
+  /** Batches whose changes were dropped, each with the count of gaps at its drop: a later snapshot contains them. */
+  #dropped: { batch: Batch; gap: number }[] = [];
   #seq: number;
   /** Gaps so far, and how many of them Postgres knows. */
   #gaps = 0;
@@ -75,7 +79,7 @@ export class Tail {
 
   /** Milliseconds that the oldest change has waited. */
   get behindMs(): number {
-    const since = this.#dropped[0]?.since ?? this.#inFlight?.since ?? this.#pending.since;
+    const since = this.#dropped[0]?.batch.since ?? this.#inFlight?.since ?? this.#pending.since;
     return since === undefined ? 0 : performance.now() - since;
   }
 
@@ -84,26 +88,29 @@ export class Tail {
     const isFirst = this.#pending.isEmpty;
     for (const record of records) this.#pending.add(record);
     if (this.#pending.bytes > this.#options.maxPendingBytes) {
-      this.#drop(this.#pending, "too many changes wait for Postgres");
+      const full = this.#pending;
       this.#pending = new Batch();
+      this.#drop(full, "too many changes wait for Postgres");
     }
     if (isFirst) this.#wake();
   }
 
   /** Resolves once the copy has every change that was added before. Rejects if another process has claimed it. */
   async stored(): Promise<void> {
-    const dropped = this.#dropped.at(-1)?.stored;
-    await this.written();
+    if (this.#lost) throw new CopyLost();
+    const dropped = this.#dropped.at(-1)?.batch.stored;
+    await (this.#pending.isEmpty ? this.#inFlight?.stored : this.#flushed().stored);
     await dropped;
   }
 
-  /** Resolves once Postgres has every change that was added before and was not dropped. Rejects as `stored` does. */
-  written(): Promise<void> {
-    if (this.#lost) return Promise.reject(new CopyLost());
-    if (this.#pending.isEmpty) return this.#inFlight?.stored ?? Promise.resolve();
-    this.#urgent = true;
-    this.#wake();
-    return this.#pending.stored;
+  /**
+   * Resolves once Postgres knows of each earlier gap and has every earlier change that was not dropped. Changes that
+   * are dropped while it waits count as a new gap. Rejects as `stored` does.
+   */
+  async written(): Promise<void> {
+    if (this.#lost) throw new CopyLost();
+    const isNoted = this.#gapsNoted === this.#gaps;
+    await (this.#pending.isEmpty && isNoted ? this.#inFlight?.settled : this.#flushed().settled);
   }
 
   /** Changes up to here are missing: the copy is not complete until the next snapshot. */
@@ -111,10 +118,18 @@ export class Tail {
     this.#drop(new Batch(), reason);
   }
 
-  /** A snapshot from after the last gap is complete: it contains the changes that were dropped. */
-  bridged(): void {
-    for (const batch of this.#dropped) batch.end();
-    this.#dropped = [];
+  /**
+   * A snapshot that began after this number of gaps contains the changes that were dropped before it. Returns false if
+   * more were dropped since: the copy is not complete.
+   */
+  bridged(gaps: number): boolean {
+    for (const { batch, gap } of this.#dropped) if (gap <= gaps) batch.end();
+    this.#dropped = this.#dropped.filter(({ gap }) => gap > gaps);
+    if (this.#gaps === gaps) return true;
+    // Postgres may have learned of the gap before the snapshot made the copy complete: the next append repeats it.
+    this.#gaps += 1;
+    this.#flushed();
+    return false;
   }
 
   /** Writes what is pending, in one attempt, and ends. Resolves with true if the copy has every change. */
@@ -128,7 +143,7 @@ export class Tail {
   async #run(): Promise<void> {
     const { spacingMs, renewMs } = this.#options;
     for (let began = performance.now(); !this.#lost;) {
-      const interval = this.#pending.isEmpty ? renewMs : this.#urgent ? 0 : spacingMs;
+      const interval = this.#urgent ? 0 : this.#pending.isEmpty ? renewMs : spacingMs;
       const wait = began + interval - performance.now();
       if (this.#closing && this.#pending.isEmpty) return;
       if (wait > 0 && !this.#closing) {
@@ -139,6 +154,13 @@ export class Tail {
       const isWritten = await this.#write();
       if (this.#closing && !isWritten) return;
     }
+  }
+
+  /** The pending batch, which is written without delay. */
+  #flushed(): Batch {
+    this.#urgent = true;
+    this.#wake();
+    return this.#pending;
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -156,7 +178,7 @@ export class Tail {
     this.#pending = new Batch();
     this.#inFlight = batch;
     this.#urgent = false;
-    const rows = rowsOf(batch.records);
+    const rows = inGroups(batch.records, maxRowBytes);
     let isWritten = true;
     for (let at = 0; isWritten && (at === 0 || at < rows.length); at += rowsPerAppend) {
       isWritten = await this.#append(rows.slice(at, at + rowsPerAppend), batch);
@@ -166,7 +188,10 @@ export class Tail {
     return isWritten;
   }
 
-  /** Appends rows and retries until Postgres has answered. Resolves with false if the batch was dropped. */
+  /**
+   * Appends rows and retries while Postgres is unavailable. Resolves with false if the batch was dropped, which is also
+   * the end of one that Postgres refuses: a retry would be refused, too, and every later change would wait for it.
+   */
   async #append(rows: readonly ChangeRecord[][], batch: Batch): Promise<boolean> {
     const entries = rows.map((row, n) => this.#seal(row, this.#seq + 1 + n));
     for (let failures = 0; ;) {
@@ -189,6 +214,9 @@ export class Tail {
           this.#seq = outcome.tailSeq;
           this.#drop(batch, "Postgres has lost rows of the tail");
           return false;
+        case "refused":
+          this.#drop(batch, `Postgres refuses changes: ${outcome.why}`);
+          return false;
         case "retry":
           if (this.#closing) {
             this.#drop(batch, "the shard stopped while Postgres was unavailable");
@@ -200,25 +228,28 @@ export class Tail {
     }
   }
 
-  async #attempt(entries: TailEntry[], gap: boolean): Promise<AppendOutcome> {
+  async #attempt(entries: TailEntry[], gap: boolean): Promise<AppendOutcome | Refused> {
     try {
       return await this.#options.append({ after: this.#seq, entries, gap });
     } catch (error) {
       this.#options.onError(error);
-      return { is: "retry" };
+      // A renewal contains nothing that could be refused.
+      if (isUnavailable(error) || entries.length === 0) return { is: "retry" };
+      return { is: "refused", why: messageOf(error) };
     }
   }
 
   #drop(batch: Batch, reason: string): void {
     batch.drop();
-    this.#dropped.push(batch);
     this.#gaps += 1;
+    this.#dropped.push({ batch, gap: this.#gaps });
     this.#options.onGap(reason);
   }
 
   #lose(batch: Batch): void {
     this.#lost = true;
-    for (const waiting of [batch, this.#pending, ...this.#dropped]) waiting.end(new CopyLost());
+    for (const waiting of [batch, this.#pending, ...this.#dropped.map((dropped) => dropped.batch)])
+      waiting.end(new CopyLost());
     this.#options.onLost();
   }
 
@@ -233,17 +264,4 @@ export class Tail {
 /** A row is bound to its shard and number, so that none can be swapped unnoticed. */
 export const contextOf = (shard: number, seq: number) => `tail/${shard}/${seq}`;
 
-function rowsOf(records: readonly ChangeRecord[]): ChangeRecord[][] {
-  const rows: ChangeRecord[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const record of records) {
-    const size = sizeOf(record);
-    if (bytes + size > maxRowBytes) {
-      rows.push([]);
-      bytes = 0;
-    }
-    rows.at(-1)!.push(record);
-    bytes += size;
-  }
-  return rows;
-}
+const isUnavailable = (error: unknown) => (error as { code?: unknown } | null)?.code === "unavailable";
