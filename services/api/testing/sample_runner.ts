@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 /** Runs samples of the API's reference in one language. */
 export type SampleRunner = AsyncDisposable & {
-  /** Runs a sample with `env`; resolves with what it printed, and with the exception that ended it. */
+  /** Runs a sample with only `env`; resolves with what it printed, and with the exception that ended it. */
   run(sample: string, env: Record<string, string>): Promise<string>;
 };
 
@@ -38,6 +38,7 @@ const answer = (text) => process.stderr.write(JSON.stringify(text) + "\\n");
 let count = 0;
 for await (const line of console) {
   const { sample, env } = JSON.parse(line);
+  for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   let printed = "";
   console.log = (...values) => (printed += values.map((value) => Bun.inspect(value)).join(" ") + "\\n");
@@ -59,6 +60,7 @@ for await (const line of console) {
 import contextlib, io, json, os, sys
 for line in sys.stdin:
     task = json.loads(line)
+    os.environ.clear()
     os.environ.update(task["env"])
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
