@@ -3,14 +3,22 @@ import {
   addTransactionCapability,
   configureSuccessfulPairing,
   Curve,
+  DEFAULT_CONNECTION_CONFIG,
   downloadEncryptedContent,
   hmacSign,
   initAuthCreds,
   makeWASocket,
+  MISSING_KEYS_ERROR_TEXT,
   parseAndInjectE2ESessions,
   proto,
 } from "@whiskeysockets/baileys";
-import type { BinaryNode, SignalDataSet, SignalKeyStore, SignalRepositoryWithLIDStore } from "@whiskeysockets/baileys";
+import type {
+  BinaryNode,
+  SignalDataSet,
+  SignalKeyStore,
+  SignalRepositoryWithLIDStore,
+  SocketConfig,
+} from "@whiskeysockets/baileys";
 import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
 import type { SignalStorage } from "libsignal";
 import { createCipheriv, randomBytes } from "node:crypto";
@@ -214,6 +222,32 @@ describe("devices with unusable keys", () => {
   });
 });
 
+describe("undecryptable messages", () => {
+  /** The error codes of the acknowledgement of a message that fails with this error. */
+  const errorsOf = async (from: string, failure: string) => {
+    const { socket, acks, end } = offlineSocket({
+      me: { id: "4915:1@s.whatsapp.net", name: "~" },
+      decryptMessage: () => Promise.reject(new Error(failure)),
+    });
+    socket.ws.emit("CB:message", {
+      tag: "message",
+      attrs: { from, participant: "77@lid", id: "1", t: `${Math.floor(Date.now() / 1000)}`, type: "text" },
+      content: [{ tag: "enc", attrs: { v: "2", type: "msg" }, content: Buffer.alloc(80) }],
+    });
+    await until(() => acks.length > 0, { what: "the acknowledgement" });
+    await end();
+    return acks.map(({ error }) => error);
+  };
+
+  test("in a group are refused", async () => {
+    expect(await errorsOf("120363000000000001@g.us", MISSING_KEYS_ERROR_TEXT)).toEqual(["487"]);
+  });
+
+  test("of statuses are acknowledged without an error", async () => {
+    expect(await errorsOf("status@broadcast", MISSING_KEYS_ERROR_TEXT)).toEqual([undefined]);
+  });
+});
+
 describe("notifications to an unlinked client", () => {
   const notified = async (type: string): Promise<string[]> => {
     const { socket, errors, end } = offlineSocket({});
@@ -239,9 +273,15 @@ describe("notifications to an unlinked client", () => {
   });
 });
 
-/** Creates a Baileys socket without a server and collects the errors that it logs. */
-function offlineSocket(creds: { me?: { id: string; name: string } }) {
+type OfflineOptions = {
+  me?: { id: string; name: string };
+  decryptMessage?: SignalRepositoryWithLIDStore["decryptMessage"];
+};
+
+/** Creates a Baileys socket without a server. Collects the errors and the acknowledgements that it logs. */
+function offlineSocket({ decryptMessage, ...creds }: OfflineOptions) {
   const errors: string[] = [];
+  const acks: Record<string, string>[] = [];
   const ignore = () => {};
   const error = (fields: unknown, message?: string) => {
     const { ackErr } = fields as { ackErr?: Error };
@@ -251,18 +291,25 @@ function offlineSocket(creds: { me?: { id: string; name: string } }) {
     level: "error",
     child: () => logger,
     trace: ignore,
-    debug: ignore,
+    debug: (fields: unknown, text?: string) => {
+      if (text === "sent ack") acks.push((fields as { sent: Record<string, string> }).sent);
+    },
     info: ignore,
     warn: ignore,
     error,
   };
+  const makeSignalRepository: SocketConfig["makeSignalRepository"] = (...args) => ({
+    ...DEFAULT_CONNECTION_CONFIG.makeSignalRepository(...args),
+    ...(decryptMessage && { decryptMessage }),
+  });
   const socket = makeWASocket({
     auth: { creds: { ...initAuthCreds(), ...creds }, keys: { get: () => ({}), set: ignore } },
     waWebSocketUrl: "ws://127.0.0.1:1",
     logger,
     enableRecentMessageCache: false,
+    ...(decryptMessage && { makeSignalRepository }),
   });
-  return { socket, errors, end: () => Promise.resolve(socket.end(undefined)) };
+  return { socket, errors, acks, end: () => Promise.resolve(socket.end(undefined)) };
 }
 
 const keyPair = () => {

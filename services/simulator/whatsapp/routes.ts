@@ -161,7 +161,10 @@ export function whatsappControl(simulation: Simulation): Hono {
     if (isBroadcastJid(to)) {
       const receivers = audience.map((phone) => phones.obtain(phone));
       const content = await composed(to);
-      return c.json(await broadcast(simulation, from, { jid: to, receivers, content, id: id ?? messageId() }), 201);
+      const garbage = companions_get === "garbage";
+      if (companions_get && !garbage) throw new AppError("invalid_request", "Broadcasts support garbage only.");
+      const message = { jid: to, receivers, content, id: id ?? messageId(), garbage };
+      return c.json(await broadcast(simulation, from, message), 201);
     }
     const content = await composed(phoneJid(to));
     return c.json(

@@ -71,6 +71,20 @@ describe("contacts' statuses", () => {
     ]);
   });
 
+  test.each([true, false])("that are undecryptable withhold no messages (wanted: %p)", async (wanted) => {
+    const { shard, simulator, business, phone, contact, contactWrites, received } = scenario;
+    await shard.pair(simulator, business, phone);
+    await receive(wanted);
+    await post(contact, { text: "my holiday", companions_get: "garbage" });
+    await passed("a question");
+    await shard.stop();
+    await contactWrites("another question");
+    scenario.start();
+    await shard.reaches(business, "open");
+    await until(async () => (await received()).includes("another question"), { what: "the message behind the status" });
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
+  });
+
   test("are bounded for each contact", async () => {
     const { shard, simulator, business, phone, contact } = scenario;
     await shard.pair(simulator, business, phone);

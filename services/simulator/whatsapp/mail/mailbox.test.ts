@@ -81,6 +81,28 @@ describe("Mailbox", () => {
     expect(first.count()).toBe(0);
   });
 
+  test("withholds the other stanzas behind a refused one", async () => {
+    const first = reader();
+    await mailbox.open(first);
+    mailbox.put(message("A"));
+    mailbox.put(message("B"));
+    await until(() => first.count() === 2);
+    mailbox.refuse(stanzaKey("message", "B"));
+    mailbox.close(first);
+    const second = reader();
+    expect(await mailbox.open(second)).toBe(1);
+    mailbox.put(message("C"));
+    await store.committed();
+    expect(await second.got()).toEqual([["B", "1"]]);
+    mailbox.acknowledge(stanzaKey("message", "B"));
+    await until(() => second.count() === 3);
+    expect(await second.got()).toEqual([
+      ["B", "1"],
+      ["A", "1"],
+      ["C", "0"],
+    ]);
+  });
+
   test("loads unacknowledged stanzas from the store", async () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));

@@ -3,7 +3,7 @@ import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
 /** A stanza that the server keeps until the device acknowledges it. */
-type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean };
+type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean; refused?: boolean };
 
 /** The connection of a device that is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
@@ -16,7 +16,8 @@ export const stanzaKey = (tag: string, id: string, type = "", participant = "") 
 
 /**
  * The server's queue of stanzas for one device. Sends each stanza once while the device is logged in, and again, marked
- * offline, after each later login until the device acknowledges it.
+ * offline, after each later login until the device acknowledges it. A refused stanza blocks the queue from the next
+ * login on: the device receives that stanza alone until it acknowledges it.
  */
 export class Mailbox {
   readonly #phone: string;
@@ -25,6 +26,8 @@ export class Mailbox {
   readonly #pending = new Map<string, PendingStanza>();
   #recipient: Recipient | undefined;
   #sendingBacklog = false;
+  /** The refused stanza that the others wait behind. */
+  #blockedBy: PendingStanza | undefined;
 
   constructor(phone: string, device: number, store: Store) {
     this.#phone = phone;
@@ -82,7 +85,14 @@ export class Mailbox {
     const pending = this.#pending.get(key);
     if (!pending) return false;
     this.#erase(key, pending);
+    if (this.#blockedBy === pending && this.#recipient) void this.open(this.#recipient);
     return true;
+  }
+
+  /** Keeps a stanza that the device refused. Does nothing if it does not exist. */
+  refuse(key: string): void {
+    const pending = this.#pending.get(key);
+    if (pending) pending.refused = true;
   }
 
   /** True if the stanza answers a retry receipt and has not been acknowledged since. */
@@ -90,11 +100,16 @@ export class Mailbox {
     return this.#pending.get(key)?.retry ?? false;
   }
 
-  /** Sends the backlog in order, marked offline, and later stanzas at once. Returns the size of the backlog. */
+  /**
+   * Sends the backlog in order, marked offline, and later stanzas at once. Behind a refused stanza both wait. Returns
+   * the number of stanzas sent.
+   */
   async open(recipient: Recipient): Promise<number> {
     this.#recipient = recipient;
     this.#sendingBacklog = true;
-    const backlog = [...this.#pending.values()].filter((pending) => pending.due <= Date.now());
+    const due = [...this.#pending.values()].filter((pending) => pending.due <= Date.now());
+    this.#blockedBy = due.find(({ refused }) => refused);
+    const backlog = this.#blockedBy ? [this.#blockedBy] : due;
     for (const pending of backlog) {
       const stanza = await decodeBinaryNode(pending.stanza);
       if (this.#recipient !== recipient) return 0;
@@ -115,7 +130,8 @@ export class Mailbox {
   }
 
   #post(key: string, pending: PendingStanza, copies: number): void {
-    if (!this.#recipient || this.#sendingBacklog || pending.attempts > 0 || this.#pending.get(key) !== pending) return;
+    if (!this.#recipient || this.#sendingBacklog || this.#blockedBy) return;
+    if (pending.attempts > 0 || this.#pending.get(key) !== pending) return;
     pending.attempts += 1;
     for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(pending.stanza);
   }

@@ -6,11 +6,13 @@ import type { Device } from "../phones/device.ts";
 import type { Simulation } from "../simulation.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";
+import { statusJid } from "../wire/jid.ts";
 import { pad } from "./content.ts";
 import type { Written } from "./write.ts";
-import { encryptFor } from "./write.ts";
+import { encryptFor, garbageNode } from "./write.ts";
 
-export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessage; id: string };
+/** `garbage`: the companions get undecryptable bytes, and no answer to a retry receipt. */
+export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessage; id: string; garbage?: boolean };
 
 /**
  * Posts a phone's status, or sends its message to a broadcast list or a channel. A status is encrypted under the sender
@@ -19,7 +21,7 @@ export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessa
 export async function broadcast(
   simulation: Simulation,
   from: Phone,
-  { jid, receivers, content, id }: Broadcast,
+  { jid, receivers, content, id, garbage = false }: Broadcast,
 ): Promise<Written> {
   const timestamp = Date.now();
   const isChannel = jid.endsWith("@newsletter");
@@ -30,12 +32,14 @@ export async function broadcast(
     type: "text",
     ...(isChannel ? { server_id: "100" } : { ...writerNames(from), notify: from.name }),
   };
-  const contentFor = jid === "status@broadcast" ? await statusContent(from, jid, content) : listContent(from, content);
+  const contentFor = jid === statusJid ? await statusContent(from, jid, content) : listContent(from, content);
   const devices = receivers.flatMap((receiver) => [...receiver.devices.values()]);
   for (const device of devices) {
-    const children = isChannel
-      ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))]
-      : await contentFor(device);
+    const children = garbage
+      ? [garbageNode()]
+      : isChannel
+        ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))]
+        : await contentFor(device);
     simulation.stats.messages_delivered += 1;
     device.mailbox.put(node("message", attributes, children));
   }

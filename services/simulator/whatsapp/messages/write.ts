@@ -151,13 +151,16 @@ export function editAttribute(content: proto.IMessage): string | undefined {
 async function bodyFor(message: Post): Promise<BinaryNode> {
   if (message.instead === "unavailable" || message.instead === "unanswered") return node("unavailable");
   if (message.instead === "view_once") return node("unavailable", { type: "view_once_unavailable_fanout" });
-  if (message.instead !== undefined)
-    return node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
+  if (message.instead !== undefined) return garbageNode();
   const { from, device, content, wire } = message;
   return wire === undefined
     ? encryptFor(from, device, content, message)
     : encryptBytes(from, device, Buffer.concat([wire, Buffer.from([1])]), message);
 }
+
+/** A ciphertext that no Signal session decrypts. */
+export const garbageNode = (): BinaryNode =>
+  node("enc", { v: "2", type: "msg" }, Buffer.concat([Buffer.from([0x33]), randomBytes(79)]));
 
 /** Encrypts a message for one companion. Starts a new Signal session if there is none or the message is a resend. */
 export const encryptFor = (

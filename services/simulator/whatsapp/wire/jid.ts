@@ -16,6 +16,7 @@ const withDevice = (user: string, device: number, host: string) =>
 
 export const phoneJid = (phone: string, device = 0) => withDevice(phone, device, "s.whatsapp.net");
 export const isGroupJid = (jid: string) => jid.endsWith("@g.us");
+export const statusJid = "status@broadcast";
 /** True if a JID is a one-way audience: statuses, broadcast lists, channels. */
 export const isBroadcastJid = (jid: string) => /^(status|\d{5,25})@broadcast$|^\d{5,25}@newsletter$/.test(jid);
 export const groupJid = (id: string) => `${id}@g.us`;
