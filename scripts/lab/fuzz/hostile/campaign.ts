@@ -10,14 +10,7 @@ import type { Watch } from "./watch.ts";
 /** Longest wait for the backlog of a kind before the next one starts. */
 const settleMs = 20_000;
 
-export type CampaignOptions = {
-  stage: Stage;
-  watch: Watch;
-  breaches: Breaches;
-  /** Longest block of an event loop. */
-  blockMs: number;
-  seed: number;
-};
+export type CampaignOptions = { stage: Stage; watch: Watch; breaches: Breaches; seed: number };
 
 /** The report of kinds that ran together. */
 export type Report = { name: string; from: number; to: number; attacks: number; blockMs: number };
@@ -25,7 +18,7 @@ export type Report = { name: string; from: number; to: number; attacks: number; 
 /** Runs kinds of attack in parallel; only a kind that runs alone can be blamed for certain. */
 export async function runKinds(
   kinds: readonly PlannedKind[],
-  { stage, watch, breaches, blockMs: longestMs, seed }: CampaignOptions,
+  { stage, watch, breaches, seed }: CampaignOptions,
 ): Promise<Report> {
   const from = Date.now();
   const name = kinds.map((kind) => kind.name).join(" + ");
@@ -34,7 +27,7 @@ export async function runKinds(
   await Promise.all(kinds.map((kind) => runAttacks(kind, stage, seed, breaches)));
   if (kinds.some((kind) => kind.settles)) await settled(stage);
 
-  const blockMs = await judge(name, { watch, breaches, blockMs: longestMs });
+  const blockMs = await judge(name, { watch, breaches });
   const redisKb = ((await redisBytes(stage)) - redisBefore) / 1024 / attacks;
   // With few attacks a buffer that Redis grew by itself would count.
   if (attacks >= 20 && redisKb > bounds.redisKbPerAttack)
@@ -45,11 +38,11 @@ export async function runKinds(
 /** Blames `name` for every breach since the last call; returns the longest block, ms. */
 export async function judge(
   name: string,
-  { watch, breaches, blockMs }: Pick<CampaignOptions, "watch" | "breaches" | "blockMs">,
+  { watch, breaches }: Pick<CampaignOptions, "watch" | "breaches">,
 ): Promise<number> {
   const blocks = await watch.takeBlocks();
   for (const [service, ms] of blocks) {
-    if (ms > blockMs)
+    if (ms > bounds.eventLoopBlockMs)
       breaches.add({ bound: "event_loop_block_ms", kind: name, what: `${service} was blocked for ${ms} ms` });
   }
   const seen = watch.take();

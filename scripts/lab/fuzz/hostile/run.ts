@@ -32,8 +32,6 @@ export type HostileOptions = {
   together?: number;
   /** Factor of the attackers' waits. */
   patience?: number;
-  /** Longest block of an event loop, by CPU time. */
-  blockMs?: number;
   say: (line: string) => void;
 };
 
@@ -62,7 +60,6 @@ export async function runHostile({
   quietS,
   together = 1,
   patience = 1,
-  blockMs = bounds.eventLoopBlockMs,
   say,
 }: HostileOptions): Promise<HostileResult> {
   if (plan.some(({ name }) => name.includes("bomb"))) await prepareBombs();
@@ -112,13 +109,13 @@ export async function runHostile({
     for (let n = 0; n < plan.length; n += together) {
       if (full === undefined && n >= Math.floor(plan.length / 2)) {
         full = await fillRedis(stage);
-        await judge("redis-full", { watch, breaches, blockMs });
+        await judge("redis-full", { watch, breaches });
         say(
           `Redis was full for ${full.freedAt - full.from} ms, ` +
             (full.recoveredAt === null ? "no recovery" : `recovered ${full.recoveredAt - full.freedAt} ms later`),
         );
       }
-      const report = await runKinds(plan.slice(n, n + together), { stage, watch, breaches, blockMs, seed });
+      const report = await runKinds(plan.slice(n, n + together), { stage, watch, breaches, seed });
       reports.push(report);
       const took = ((report.to - report.from) / 1000).toFixed(1);
       say(
