@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { AppError } from "../../lib/core/errors.ts";
 import { sleep } from "../../lib/core/time.ts";
 import { root } from "./environment.ts";
 import { createNomad } from "./nomad.ts";
@@ -110,8 +111,31 @@ export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan:
   }
 }
 
-/** Deletes a volume with all that is in it; no allocation may be using it. */
-export async function deleteVolume(nomadAddr: string, { ID, Name }: Volume): Promise<void> {
+type AllocationStub = { ID: string; Name: string; NodeID: string; ClientStatus: string };
+
+/** States in which a task may run: `unknown` is a node that is cut off. */
+const mayRun = new Set(["pending", "running", "unknown"]);
+
+/**
+ * Deletes a volume with all that is in it.
+ * @throws AppError if an allocation of the shard that owns the volume may run on its node
+ */
+export async function deleteVolume(nomadAddr: string, volume: Volume): Promise<void> {
+  const { ID, Name, NodeID } = volume;
+  const index = indexOfShardVolume(Name);
+  const allocations =
+    index === null
+      ? []
+      : await createNomad(nomadAddr)<AllocationStub[]>("GET", "/v1/job/wa-shards/allocations?all=true");
+  const user = allocations.find(
+    (one) => one.NodeID === NodeID && one.Name === `wa-shards.shard[${index}]` && mayRun.has(one.ClientStatus),
+  );
+  if (user !== undefined) {
+    throw new AppError(
+      "conflict",
+      `The volume ${Name} (${ID}) is kept: allocation ${user.ID} of the shard is ${user.ClientStatus} on its node.`,
+    );
+  }
   await runNomad(nomadAddr, ["volume", "delete", "-type=host", ID], `volume ${Name} could not be deleted`);
 }
 
