@@ -112,6 +112,30 @@ describe("names of one account", () => {
       expect(await resolveChat(scope, lid)).toBe(number);
     });
 
+    test("never replace one confirmed since", async () => {
+      const confirmed = new Date(later.getTime() + 7_200_000);
+      await learnAt(at, lid, number);
+      expect(await learnAt(confirmed, lid, number)).toEqual([]);
+      expect(await learnAt(new Date(confirmed.getTime() - 1), lid, next)).toEqual([]);
+      expect(await resolveChat(scope, lid)).toBe(number);
+      expect(await learnAt(new Date(confirmed.getTime() + 1), lid, next)).toEqual([scope.businessId]);
+      expect(await resolveChat(scope, lid)).toBe(next);
+    });
+
+    test("are confirmed by one write an hour", async () => {
+      const version = async () => {
+        const [row] = await database.owner<[{ xmin: string }]>`
+          select xmin from chat_aliases where business_id = ${scope.businessId} and alias = ${lid}`;
+        return row.xmin;
+      };
+      await learnAt(at, lid, number);
+      const first = await version();
+      await learnAt(new Date(at.getTime() + 3_500_000), lid, number);
+      expect(await version()).toBe(first);
+      await learnAt(new Date(at.getTime() + 3_700_000), lid, number);
+      expect(await version()).not.toBe(first);
+    });
+
     test("lead to the chat that is known since", async () => {
       await learnAt(later, spelling, number);
       await learnAt(at, lid, spelling);

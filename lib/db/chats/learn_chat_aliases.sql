@@ -1,5 +1,8 @@
 -- Records other names of chats' accounts, in the order of the array of business_id, alias, chat and at. Returns the
--- businesses whose chats have to be merged. Skips names that are known, and those of deleted businesses.
+-- businesses whose chats have to be merged. Skips names of deleted businesses.
+--
+-- A known name that is confirmed counts from its confirmation, because a name from before it may still arrive. Every
+-- message confirms its chat's name: confirmations within an hour of the recorded one are skipped, and write nothing.
 --
 -- `at` is when WhatsApp named the account so. An older name never replaces a newer one: streams of journals are read
 -- side by side, and quarantined entries are replayed after weeks. Names without a time are answers that WhatsApp gave
@@ -24,7 +27,9 @@ begin
     where e.value ->> 'alias' <> e.value ->> 'chat'
       and not exists (
         select from chat_aliases known
-        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat')
+        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat'
+          and coalesce(known.known_at, known.learned_at)
+            > least((e.value ->> 'at')::timestamptz, now()) - interval '1 hour')
     order by 1
   loop
     perform pg_advisory_xact_lock(hashtext('prosaas.names'), names_of);
@@ -38,9 +43,16 @@ begin
     where e.value ->> 'alias' <> e.value ->> 'chat'
       and not exists (
         select from chat_aliases known
-        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat')
+        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat'
+          and coalesce(known.known_at, known.learned_at)
+            > least((e.value ->> 'at')::timestamptz, now()) - interval '1 hour')
     order by e.n
   loop
+    update chat_aliases known
+    set known_at = greatest(coalesce(known.known_at, known.learned_at), item.at)
+    where known.business_id = item.business_id and known.alias = item.alias and known.chat = item.chat;
+    continue when found;
+
     if exists (
       select from chat_aliases newer
       where newer.business_id = item.business_id and newer.alias = item.alias
