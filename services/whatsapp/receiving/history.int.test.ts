@@ -57,6 +57,7 @@ const content = deflateSync(
   ).finish(),
 );
 const file = await fileOf(content);
+const alteredInside = await fileOf(Buffer.concat([content.subarray(0, 4), randomBytes(40)]));
 
 /** The history behind a field of `bytes` that is not read. */
 function lengthened(bytes: number) {
@@ -143,11 +144,24 @@ describe("a history on the media host", () => {
 
   test("stores nothing of a forged file", async () => {
     const forged = Buffer.concat([file, randomBytes(16)]);
-    const { host } = await startHost((socket) => socket.end(answerOf(forged)));
+    const { host, requests } = await startHost((socket) => socket.end(answerOf(forged)));
     const { history, tokens, isIdle } = startHistory({ mediaHost: host });
     await history.take(notification("/v/history.enc"));
     await until(isIdle, { what: "the last attempt" });
     expect(tokens).toEqual({});
+    expect(requests).toHaveLength(2);
+  });
+
+  test.each([
+    ["deflated bytes", alteredInside],
+    ["encrypted bytes", Buffer.concat([file, randomBytes(16)])],
+  ])("is downloaded again once after altered %s", async (_, altered) => {
+    const { host, requests } = await startHost((socket) => socket.end(answerOf(requests.length > 1 ? file : altered)));
+    const { history, tokens, isIdle } = startHistory({ mediaHost: host });
+    await history.take(notification("/v/history.enc"));
+    await until(isIdle, { what: "the download" });
+    expect(tokens[contact]).toMatchObject({ token: Buffer.from("token") });
+    expect(requests).toHaveLength(2);
   });
 
   test.each<[string, (socket: TLSSocket) => void]>([

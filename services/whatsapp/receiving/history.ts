@@ -32,6 +32,8 @@ const maxNotificationBytes = 16 * 1024;
 const maxUnfinished = 3;
 /** About two hours. */
 const maxFailures = 12;
+/** A transfer that was cut or altered looks like a broken file; one that the phone broke fails again. */
+const maxMismatches = 2;
 /** Delays after failures; the last one repeats. An outage of the host or of the proxy takes minutes. */
 const defaultRetryDelaysMs = [60_000, 600_000];
 /** A clock that was set back must not overflow the timer. */
@@ -50,6 +52,8 @@ const pendingHistory = z.object({
   /** Attempts that did not end. */
   attempts: z.int().min(0),
   failures: z.int().min(0).default(0),
+  /** Failures because of the content. */
+  mismatches: z.int().min(0).default(0),
   /** Unix ms of the next attempt. */
   next_at: z.number().default(0),
 });
@@ -150,14 +154,14 @@ export class History {
     const bytes = proto.Message.HistorySyncNotification.encode(notification).finish();
     if (bytes.length > maxNotificationBytes) throw new RangeError(`its notification has ${bytes.length} bytes`);
     const recorded = Buffer.from(bytes).toString("base64");
-    this.#write([...pending, { notification: recorded, attempts: 0, failures: 0, next_at: 0 }]);
+    this.#write([...pending, { notification: recorded, attempts: 0, failures: 0, mismatches: 0, next_at: 0 }]);
   }
 
   /**
    * Resolves with false if the download failed and is retried later. A permanent failure is not retried. The attempt is
    * recorded first: a history that ends the process is given up.
    */
-  async #download({ notification, attempts, failures }: PendingHistory): Promise<boolean> {
+  async #download({ notification, attempts, failures, mismatches }: PendingHistory): Promise<boolean> {
     const { logger, retryDelaysMs = defaultRetryDelaysMs } = this.#options;
     const others = () => this.#pending().filter((each) => each.notification !== notification);
     if (attempts >= maxUnfinished || failures >= maxFailures) {
@@ -166,22 +170,23 @@ export class History {
       return true;
     }
     const next_at = Date.now() + (retryDelaysMs[failures] ?? retryDelaysMs.at(-1) ?? 0);
-    this.#write([...others(), { notification, attempts: attempts + 1, failures, next_at }]);
+    this.#write([...others(), { notification, attempts: attempts + 1, failures, mismatches, next_at }]);
     try {
       await this.#read(proto.Message.HistorySyncNotification.decode(Buffer.from(notification, "base64")));
       this.#write(others());
       return true;
     } catch (error) {
-      if (isPermanent(error)) {
+      const mismatched = mismatches + (isMismatch(error) ? 1 : 0);
+      if (isPermanent(error) || mismatched >= maxMismatches) {
         logger.warn(
           { error: messageOf(error) },
-          "a shared history was given up at once: its contacts may refuse messages with 463",
+          "a shared history cannot be read and was given up: its contacts may refuse messages with 463",
         );
         this.#write(others());
         return true;
       }
       logger.warn({ error: messageOf(error), failures }, "a shared history could not be downloaded");
-      this.#write([...others(), { notification, attempts, failures: failures + 1, next_at }]);
+      this.#write([...others(), { notification, attempts, failures: failures + 1, mismatches: mismatched, next_at }]);
       return false;
     }
   }
@@ -282,10 +287,13 @@ export class History {
 
 class NoFile extends Error {}
 
-/** True if no later attempt can succeed: the host lost the file, or its content breaks the format or a limit. */
-function isPermanent(error: unknown): boolean {
-  if (error instanceof HostRefusal) return error.isGone;
-  if (error instanceof MediaMismatch || error instanceof RangeError || error instanceof NoFile) return true;
+/** True if no later attempt can succeed: the host lost the file, or there is none. */
+const isPermanent = (error: unknown): boolean =>
+  error instanceof HostRefusal ? error.isGone : error instanceof NoFile;
+
+/** True if the content breaks the format or a limit. It is inflated before its end proves that no one altered it. */
+function isMismatch(error: unknown): boolean {
+  if (error instanceof MediaMismatch || error instanceof RangeError) return true;
   // Of zlib: the content is no deflated stream.
   return error instanceof Error && "code" in error && String(error.code).startsWith("Z_");
 }
