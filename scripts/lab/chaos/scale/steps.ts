@@ -6,7 +6,7 @@ import type { Page } from "../../../cli/operator/pages.ts";
 import { loseConsul } from "./consul_outage.ts";
 import type { Outage } from "./consul_outage.ts";
 import { newcomerShard } from "./members.ts";
-import { deployAll, rollingJobs } from "./deploy.ts";
+import { deployInStages, rollingJobs } from "./deploy.ts";
 import { runScript, killAndFinish } from "./scripts.ts";
 import type { Stage } from "./stage.ts";
 import type { Known } from "./restarts.ts";
@@ -139,7 +139,7 @@ const shrink: Step = {
 const deploy: Step = {
   name: "a rolling deploy of api, calls, workers and wa-shards",
   mayEnd: ({ job }) => rollingJobs.includes(job),
-  run: (stage) => deployAll(stage),
+  run: (stage) => deployInStages(stage),
 };
 
 export const steps: readonly Step[] = [addOne, grow, spread, withoutConsul, stateless, shrink, deploy];
