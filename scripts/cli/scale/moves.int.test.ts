@@ -1,76 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { beginMoves, forBusiness, forPlatform, getBusiness, getMove } from "../../../lib/db/index.ts";
+import { beginMoves, forPlatform, getMove } from "../../../lib/db/index.ts";
 import type { Move } from "../../../lib/db/index.ts";
-import { createRouterOver } from "../../../lib/routing/index.ts";
-import { createShardClient, createShardMoves } from "../../../lib/contracts/shard/index.ts";
-import type { ShardMoves } from "../../../lib/contracts/shard/index.ts";
-import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { maxSilenceMs } from "../../../services/workers/moves/move.ts";
 import { firstRun } from "../../../services/workers/testing/run.ts";
-import { createTestWorkers } from "../../../services/workers/testing/workers.ts";
-import type { TestWorkers } from "../../../services/workers/testing/workers.ts";
-import { ShardProcess } from "../../lab/rig/shard.ts";
-import { SimulatorProcess } from "../../lab/rig/simulator.ts";
+import type { ShardProcess } from "../../lab/rig/shard.ts";
+import { createTalkingBusiness } from "./testing/talking_business.ts";
+import type { TalkingBusiness } from "./testing/talking_business.ts";
 
-/*
- * Moves end to end: real shard processes that are killed with SIGKILL, the workers' jobs over real Postgres and Redis,
- * and the simulator as WhatsApp. One business with one phone passes through all tests and pairs once.
- */
-const folder = mkdtempSync(join(tmpdir(), "prosaas-moves-"));
-let simulator: SimulatorProcess;
-let shards: Map<number, ShardProcess>;
-let workers: TestWorkers;
-let moves: ShardMoves;
-let business: string;
-const phone = "15510009001";
-const contacts = ["15520009001", "15520009002"];
-
+// Moves end to end, with shards that are killed with SIGKILL. One business passes through all tests and pairs once.
+let talking: TalkingBusiness;
+let { shards, workers, moves, business, home, say, expectAllThere } = {} as TalkingBusiness;
 beforeAll(async () => {
-  simulator = await SimulatorProcess.start(folder);
-  shards = new Map();
-  for (const number of [1, 2]) {
-    const own = join(folder, `shard-${number}`);
-    mkdirSync(own);
-    const redis = testRedisUrl().replace("redis://", "");
-    const shard = await ShardProcess.create({ folder: own, number, simulator, redis, consul: testConsulAddr() });
-    shard.start();
-    await shard.ready();
-    shards.set(number, shard);
-  }
-  workers = await createTestWorkers();
-  const addresses = new Map([...shards].map(([shard, { location }]) => [shard, { shard, url: location.url }]));
-  const token = shards.get(1)!.token;
-  moves = createShardMoves({ token, timeoutMs: 5_000 });
-  Object.assign(workers.deps, {
-    router: createRouterOver({ addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 2),
-    shards: createShardClient({ token, timeoutMs: 5_000 }),
-    moves,
-  });
-  for (const queue of ["high", "default", "receipts", "low"] as const) await workers.serve(queue);
-  business = await workers.business();
-  await workers.database.owner`update businesses set whatsapp_shard = 1 where id = ${business}`;
-  for (const contact of contacts) await simulator.makePhone(contact);
-  await simulator.makePhone(phone);
-  const at = { shard: 1, url: shards.get(1)!.location.url };
-  await workers.deps.shards.connect(at, business, { method: "qr" });
-  const view = () => workers.deps.shards.view(at, business);
-  await simulator.scan(phone, await until(async () => (await view()).qr, { what: "a QR code" }));
-  await until(async () => (await view()).status === "open", { what: "the session to open" });
+  talking = await createTalkingBusiness();
+  ({ shards, workers, moves, business, home, say, expectAllThere } = talking);
 });
+afterAll(() => talking?.close());
 
-afterAll(async () => {
-  await workers?.close();
-  for (const shard of shards?.values() ?? []) await shard.stop("SIGKILL");
-  await simulator?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const home = async () => (await getBusiness(forBusiness(workers.database.db, business)))!.whatsapp_shard!;
 const moveRow = async (id: string) => (await getMove(forPlatform(workers.database.db), id))!;
 const finished = (id: string) =>
   until<Move | undefined>(
@@ -91,92 +39,71 @@ async function beginMove(): Promise<string> {
   return id;
 }
 
-/**
- * Waits until a killed shard runs again. Until then no time passes for the rollback of a long move: on a busy machine a
- * shard starts slowly.
- */
-async function restarted(shard: ShardProcess): Promise<void> {
-  let isReady = false;
-  const ready = shard.ready().finally(() => (isReady = true));
-  while (!isReady) {
-    await workers.database.owner`
-      update moves set fenced_at = now() where fenced_at is not null and finished_at is null`;
-    await Bun.sleep(200);
-  }
-  await ready;
-}
-
-const sent: string[] = [];
-const answered: string[] = [];
-
-/** Sends one message to each contact and one back from the first, numbered over the whole file. */
-async function say(): Promise<void> {
-  const text = `message ${sent.length + 1}`;
-  sent.push(text);
-  for (const contact of contacts) await workers.queueMessage(business, `${contact}@s.whatsapp.net`, text);
-  await workers.producer.wake("send", { business_id: business });
-  const answer = `answer ${answered.length + 1}`;
-  answered.push(answer);
-  await simulator.write(contacts[0]!, phone, answer);
-}
-
-/** Resends that the phones dropped by their ids, over the whole file. */
-let dropped = 0;
+const lostAnswer = "the answer was lost";
 
 /**
- * Expects every message at both ends, once and in order. A shard that was killed between WhatsApp's ack and its ledger
- * resends under the same id, and the phone drops the copy; without a kill no message is sent twice.
+ * Restarts a killed shard after a call to it failed, or after the move finished without another call. Resolves with
+ * true if a call failed.
  */
-async function expectAllThere({ killed = false } = {}): Promise<void> {
-  const screens = async () => Promise.all(contacts.map((contact) => simulator.screen(contact)));
-  // Wakes postponed messages as the outbox sweep does.
-  await until(
+async function restartAfterRetry(shard: ShardProcess, id: string): Promise<boolean> {
+  const metDead = ({ error }: Move) => error !== null && error !== lostAnswer;
+  const row = await until(
     async () => {
-      await workers.producer.wake("send", { business_id: business }, { expedite: true });
-      return (await screens()).every(({ data }) => data.length >= sent.length);
+      const current = await moveRow(id);
+      return metDead(current) || current.finished_at !== null ? current : undefined;
     },
-    { what: "every message on its phone", everyMs: 200 },
+    { what: "a call to the dead shard", everyMs: 5 },
   );
-  const seen = await screens();
-  for (const { data, undecryptable } of seen) {
-    expect({ texts: data.map(({ text }) => text!), undecryptable }).toEqual({ texts: sent, undecryptable: 0 });
-  }
-  const resends = seen.reduce((sum, { duplicates }) => sum + duplicates, 0);
-  if (!killed) expect(resends).toBe(dropped);
-  dropped = resends;
-  const inbound = async () => (await workers.rows(business)).filter(({ direction }) => direction === "inbound");
-  await until(async () => (await inbound()).length >= answered.length, {
-    what: "every answer in Postgres",
-  });
-  // WhatsApp's times are in seconds, so rows of one second have no order.
-  const written = Map.groupBy(await inbound(), ({ queued_at }) => new Date(queued_at).getTime());
-  const numbers = [...written]
-    .toSorted(([a], [b]) => a - b)
-    .map(([, rows]) => rows.map(({ text }) => Number(text!.split(" ")[1])).toSorted((a, b) => a - b));
-  expect(numbers.flat()).toEqual(answered.map((_, n) => n + 1));
+  shard.start();
+  await shard.ready();
+  return metDead(row);
 }
+
+const silentMs = ({ fenced_at, finished_at }: Move) => finished_at!.getTime() - fenced_at!.getTime();
+const statusOn = async (shard: number) =>
+  (await workers.deps.shards.view(shards.get(shard)!.location, business)).status;
 
 describe("a move", () => {
   test("moves a business while it talks", async () => {
     for (let round = 0; round < 2; round++) {
       const from = await home();
+      const counts = countCalls();
       const id = await beginMove();
-      let talking = true;
+      let isTalking = true;
       const talk = (async () => {
-        while (talking) await say();
+        while (isTalking) await say();
       })();
       await workers.producer.wake("move", { move_id: id });
-      const row = await finished(id).finally(() => (talking = false));
+      const row = await finished(id).finally(() => (isTalking = false));
       await talk;
       expect(row).toMatchObject({ step: "done", error: null });
       expect(await home()).not.toBe(from);
-      expect(row.finished_at!.getTime() - row.fenced_at!.getTime()).toBeLessThan(10_000);
+      // The silence has no backoff in it and ends with the open session, however slow the machine is.
+      expect(counts).toMatchObject({ bundle: 1, take: 1, tombstone: 1, open: 1 });
+      expect(await statusOn(await home())).toBe("open");
+      expect(silentMs(row)).toBeLessThan(10_000);
       await expectAllThere();
     }
+    workers.deps.moves = moves;
   });
 
   type Call = "stop" | "bundle" | "take" | "tombstone" | "open";
   const calls: Call[] = ["stop", "bundle", "take", "tombstone", "open"];
+
+  /** Counts the mover's calls from now on. */
+  function countCalls(): Record<Call, number> {
+    const counts = { stop: 0, bundle: 0, take: 0, tombstone: 0, open: 0 };
+    const counted = calls.map((call) => {
+      const original = moves[call].bind(moves) as (...args: unknown[]) => Promise<unknown>;
+      const count = (...args: unknown[]) => {
+        counts[call] += 1;
+        return original(...args);
+      };
+      return [call, count];
+    });
+    workers.deps.moves = { ...moves, ...Object.fromEntries(counted) };
+    return counts;
+  }
 
   /** Wraps the first call of one kind in `fault`. */
   function interfere(call: Call, fault: (proceed: () => Promise<unknown>) => Promise<unknown>): void {
@@ -201,21 +128,30 @@ describe("a move", () => {
         for (const when of callsOf[victim].includes(call) ? ["before", "after"] : ["before"]) {
           const from = await home();
           const killed = shards.get(victim === "source" ? from : 3 - from)!;
-          let restart: Promise<void> | undefined;
+          const id = await beginMove();
+          let restart: Promise<boolean> | undefined;
           interfere(call, async (proceed) => {
             if (when === "after") await proceed();
-            await killed.kill();
-            restart = restarted(killed);
+            await killed.stop("SIGKILL");
+            restart = restartAfterRetry(killed, id);
             if (when === "before") return proceed();
-            throw new AppError("unavailable", "the answer was lost");
+            throw new AppError("unavailable", lostAnswer);
           });
-          const id = await beginMove();
           await say();
           await workers.producer.wake("move", { move_id: id });
           await say();
           const row = await finished(id);
-          await restart;
-          expect({ call, when, step: row.step, error: row.error }).toEqual({ call, when, step: "done", error: null });
+          const moved = { step: "done", error: null };
+          // A shard that starts for longer than the business may be silent.
+          const isOverdue = row.step === "rolled_back" && silentMs(row) > maxSilenceMs;
+          expect({ call, when, row }).toMatchObject({ call, when, row: isOverdue ? { to_shard: 3 - from } : moved });
+          expect(await home()).toBe(isOverdue ? from : 3 - from);
+          // Every killed shard is called again, except a source that has its tombstone.
+          expect({ call, when, wasCalledDead: await restart }).toEqual({
+            call,
+            when,
+            wasCalledDead: !(victim === "source" && call === "open"),
+          });
         }
       }
       workers.deps.moves = moves;
@@ -261,6 +197,34 @@ describe("a move", () => {
     const again = await beginMove();
     await workers.producer.wake("move", { move_id: again });
     expect(await finished(again)).toMatchObject({ step: "done" });
+    await expectAllThere();
+  });
+
+  test("rolls back when the target stays dead", async () => {
+    const from = await home();
+    const target = shards.get(3 - from)!;
+    interfere("take", async (proceed) => {
+      await target.stop("SIGKILL");
+      return proceed();
+    });
+    const id = await beginMove();
+    await say();
+    await workers.producer.wake("move", { move_id: id });
+    const row = await finished(id);
+    expect(row).toMatchObject({
+      step: "rolled_back",
+      error: expect.stringContaining(`Shard ${3 - from} is unavailable`),
+    });
+    expect(silentMs(row)).toBeGreaterThan(maxSilenceMs);
+    expect(await home()).toBe(from);
+    await say();
+    await expectAllThere();
+    workers.deps.moves = moves;
+    target.start();
+    await target.ready();
+    const again = await beginMove();
+    await workers.producer.wake("move", { move_id: again });
+    expect(await finished(again)).toMatchObject({ step: "done", error: null });
     await expectAllThere();
   });
 

@@ -17,7 +17,7 @@ const unfencedDelay = { baseMs: 500, maxMs: 5_000 };
 const fencedDelay = { baseMs: 50, maxMs: 1_000 };
 
 /** Longest silence of a business before its move is rolled back, as long as a rollback is possible. */
-const maxSilenceMs = 15_000;
+export const maxSilenceMs = 15_000;
 
 /**
  * Moves a business to another shard: takes one step after the other and records each, so that any worker can continue.
