@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionView } from "../../../lib/contracts/shard/index.ts";
+import { AppError } from "../../../lib/core/errors.ts";
 import { createShardClient, shardToken } from "../../../lib/contracts/shard/index.ts";
 import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -70,6 +71,19 @@ export class ShardProcess extends Supervised {
 
   get #volume(): string {
     return this.#options.volume ?? join(this.#options.folder, `volume${this.#suffix}`);
+  }
+
+  /** Connects a business's session; waits while the shard's interval between two logins on request lasts. */
+  async connect(business: string): Promise<void> {
+    const accepted = () =>
+      this.client.connect(this.location, business, { method: "qr" }).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof AppError && error.code === "rate_limited") return false;
+          throw error;
+        },
+      );
+    await until(accepted, { what: "an accepted connect request", everyMs: 500, deadlineMs: 30_000 });
   }
 
   /** Resolves when the shard answers. */

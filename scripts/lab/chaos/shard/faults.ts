@@ -58,8 +58,7 @@ export const faultSteps: Step[] = [
       await Bun.sleep(context.seconds * 1000);
       await stage.simulator.clearFaults(fault.kind);
       // A session that saw WhatsApp unavailable backs off for longer than the run waits.
-      for (const { id } of logins.businesses)
-        await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
+      for (const { id } of logins.businesses) await stage.shard.connect(id);
     },
   })),
   ...halts.map(([fault, reason]): Step => ({
@@ -75,7 +74,7 @@ export const faultSteps: Step[] = [
         return view.reason?.includes(reason);
       };
       await until(halted, { what: `the session to end for ${reason}`, everyMs: 100, deadlineMs: 30_000 });
-      await stage.shard.client.connect(stage.shard.location, id, { method: "qr" });
+      await stage.shard.connect(id);
     },
   })),
   ...[false, true].map((answer_pings): Step => ({
@@ -100,7 +99,7 @@ async function loggedOut({ stage, logins: { pairingBusiness } }: StepContext): P
       { what: `the session to be ${status}`, deadlineMs: 30_000 },
     );
   await reaches("logged_out");
-  await shard.client.connect(shard.location, pairingBusiness.id, { method: "qr" });
+  await shard.connect(pairingBusiness.id);
   await simulator.scan(pairingBusiness.phone, (await reaches("qr")).qr ?? "");
   await reaches("open");
 }

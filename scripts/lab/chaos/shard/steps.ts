@@ -75,7 +75,7 @@ async function killInAPairing({
   const { id, phone } = pairingBusiness;
   const view = () => shard.client.view(shard.location, id);
   const code = async () => {
-    await shard.client.connect(shard.location, id, { method: "qr" });
+    await shard.connect(id);
     return until(async () => (await view()).qr, { what: "a QR code", deadlineMs: 60_000 });
   };
   await code();
