@@ -19,11 +19,11 @@ import type {
   SignalRepositoryWithLIDStore,
   SocketConfig,
 } from "@whiskeysockets/baileys";
-import { ProtocolAddress, SessionBuilder, SessionCipher, SessionRecord } from "libsignal";
-import type { SignalStorage } from "libsignal";
+import { ProtocolAddress, SessionBuilder, SessionCipher } from "libsignal";
 import { createCipheriv, randomBytes } from "node:crypto";
 import { createLogger } from "../runtime/log.ts";
 import { until } from "../testing/until.ts";
+import { party } from "./signal_party.fixture.ts";
 import { baileysLog } from "../../services/whatsapp/session/baileys_log.ts";
 
 // Tests of the defects in Baileys and libsignal that lib/patches fixes. They fail if the patches are not applied.
@@ -310,44 +310,6 @@ function offlineSocket({ decryptMessage, ...creds }: OfflineOptions) {
     ...(decryptMessage && { makeSignalRepository }),
   });
   return { socket, errors, acks, end: () => Promise.resolve(socket.end(undefined)) };
-}
-
-const keyPair = () => {
-  const pair = Curve.generateKeyPair();
-  return { privKey: Buffer.from(pair.private), pubKey: Buffer.concat([Buffer.from([5]), pair.public]) };
-};
-
-/** Creates one end of a Signal session. Its store serialises the records and parses them again. */
-function party() {
-  const identity = keyPair();
-  const signedPreKey = keyPair();
-  const signature = Curve.sign(identity.privKey, signedPreKey.pubKey);
-  const preKeys = new Map<number, ReturnType<typeof keyPair>>();
-  const records = new Map<string, string>();
-  const storage: SignalStorage = {
-    loadSession: async (id) => {
-      const stored = records.get(id);
-      return stored === undefined ? undefined : SessionRecord.deserialize(JSON.parse(stored));
-    },
-    storeSession: async (id, record) => void records.set(id, JSON.stringify(record.serialize())),
-    isTrustedIdentity: () => true,
-    loadPreKey: async (id) => preKeys.get(Number(id)),
-    removePreKey: (id) => void preKeys.delete(id),
-    loadSignedPreKey: () => signedPreKey,
-    getOurRegistrationId: () => 1,
-    getOurIdentity: () => identity,
-  };
-  const bundle = (keyId: number) => {
-    const preKey = keyPair();
-    preKeys.set(keyId, preKey);
-    return {
-      registrationId: 1,
-      identityKey: identity.pubKey,
-      signedPreKey: { keyId: 1, publicKey: signedPreKey.pubKey, signature },
-      preKey: { keyId, publicKey: preKey.pubKey },
-    };
-  };
-  return { storage, bundle };
 }
 
 describe("downloads", () => {
