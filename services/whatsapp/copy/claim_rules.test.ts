@@ -24,6 +24,8 @@ const record = (more: Partial<CopyRecord> = {}): CopyRecord => ({
   end: 40,
   ...more,
 });
+const unwritten = (more: Partial<CopyState> = {}) =>
+  copy({ complete: false, snapshot_key: null, tail_seq: 0, ...more });
 const used = (more: Partial<CopyRecord> = {}) => ({ isEmpty: false, record: record(more), exact: false });
 const empty = { isEmpty: true, record: undefined, exact: false };
 
@@ -31,6 +33,10 @@ describe("the claim of a copy", () => {
   test.each([
     ["creates the first copy", { ...empty, isEmpty: false }, undefined, "first"],
     ["creates it for an empty volume", empty, undefined, "first"],
+    ["repeats a first claim on its own volume", { ...empty, record: record() }, unwritten(), "first"],
+    ["repeats a first claim on another volume", empty, unwritten({ volume: "other" }), "first"],
+    ["waits for the lease of a first claim", empty, unwritten({ volume: "other", lease_left_ms: 1 }), "wait"],
+    ["refuses rows without a snapshot", empty, unwritten({ volume: "other", tail_seq: 1 }), "refused"],
     ["goes on after a clean stop", used(), copy(), "resume"],
     ["needs no lease on the own volume", used(), copy({ lease_left_ms: 9_000 }), "resume"],
     ["takes a snapshot after a kill", used({ end: null }), copy(), "snapshot"],

@@ -6,6 +6,7 @@ import type { CopyRecord } from "./copy_record.ts";
  * Consul.
  *
  *   no copy                                          ──▶ first      a snapshot makes the copy complete
+ *   a copy that never had content, empty volume      ──▶ first      once another volume's lease has ended
  *   own copy, clean end at the tail's last row       ──▶ resume     the tail goes on
  *   own copy, any other end                          ──▶ snapshot   the volume may be ahead of the tail: what a
  *                                                                  killed process had not copied. The copy stays
@@ -23,7 +24,7 @@ export type ClaimDecision =
   | { do: "refused"; why: string };
 
 export type OwnVolume = {
-  /** The volume holds the state of a shard. */
+  /** True if no shard has written to the volume yet. */
   isEmpty: boolean;
   /** Undefined for a volume that never had a copy. */
   record: CopyRecord | undefined;
@@ -46,18 +47,23 @@ export function decideClaim(own: OwnVolume, copy: CopyState | undefined): ClaimD
         why: `the shard was restored to another volume (epoch ${copy.epoch}), and the state on this one is out of date`,
       };
     }
-    return copy.lease_left_ms > 0 ? { do: "wait", ms: copy.lease_left_ms } : restore(copy);
+    if (copy.lease_left_ms > 0) return { do: "wait", ms: copy.lease_left_ms };
+    return hasContent(copy) ? restore(copy) : { do: "first" };
   }
   if (record.epoch < copy.epoch) {
     return { do: "refused", why: `the volume was rolled back from epoch ${copy.epoch} to ${record.epoch}` };
   }
   if (record.state === "restoring") return restore(copy);
+  if (isEmpty && !hasContent(copy)) return { do: "first" };
   if (isEmpty) return { do: "refused", why: "the state of the shard was deleted from the volume" };
   const isSame = record.end === copy.tail_seq && record.epoch === copy.epoch;
   if (isSame) return { do: "resume" };
   // Changes that an exact copy lacks have never left the shard, and do not before the snapshot.
   return { do: "snapshot", isComplete: !record.behind || (own.exact && copy.exact) };
 }
+
+/** False if its owner died between the first claim and the first row or snapshot. */
+const hasContent = ({ snapshot_key, tail_seq }: CopyState) => snapshot_key !== null || tail_seq > 0;
 
 function restore({ complete }: CopyState): ClaimDecision {
   if (complete) return { do: "restore" };

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { replaceFile } from "../volume/durable_file.ts";
 import { VolumeRefused } from "../volume/volume.ts";
 import type { Volume } from "../volume/volume.ts";
 
@@ -40,9 +41,7 @@ export function readCopyRecord(volume: Volume): CopyRecord | undefined {
 
 /** Replaces the record; it is on the disk when this returns. */
 export function writeCopyRecord(volume: Volume, value: CopyRecord): void {
-  const path = pathOf(volume);
-  writeFileSync(`${path}.new`, `${JSON.stringify(value)}\n`, { flush: true });
-  renameSync(`${path}.new`, path);
+  replaceFile(pathOf(volume), `${JSON.stringify(value)}\n`);
 }
 
 export function removeCopyRecord(volume: Volume): void {

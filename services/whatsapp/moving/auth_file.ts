@@ -1,11 +1,12 @@
 import { SQLiteError } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import type { StoreCopy } from "../auth/auth_store.ts";
 import { archiveStore } from "../auth/archive.ts";
+import { syncToDisk } from "../volume/durable_file.ts";
 import type { Volume } from "../volume/volume.ts";
 import type { AuthEntry } from "./bundle.ts";
 
@@ -59,8 +60,8 @@ export async function stageStore(
   } finally {
     store.close();
   }
-  syncFolder(folder);
-  syncFolder(dirname(folder));
+  syncToDisk(folder);
+  syncToDisk(dirname(folder));
 }
 
 function openStore(path: string, businessId: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
@@ -91,18 +92,12 @@ export function promoteStore(volume: Volume, businessId: string): boolean {
   archiveStore(dirname(to), volume.file("set-aside"), businessId);
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   renameSync(from, to);
-  syncFolder(dirname(to));
+  syncToDisk(dirname(to));
   return true;
 }
 
 export function removeStaged(volume: Volume, businessId: string): void {
   rmSync(staged(volume, businessId), { recursive: true, force: true });
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  fsyncSync(folder);
-  closeSync(folder);
 }
 
 function yieldToLoop(): Promise<void> {

@@ -1,18 +1,9 @@
 import { Database, SQLiteError } from "bun:sqlite";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { replaceFile } from "./durable_file.ts";
 
 /** The volume cannot be served by this process; the message is for the operator. */
 export class VolumeRefused extends Error {
@@ -97,14 +88,8 @@ function labelNew(path: string, shard: number): void {
       `The volume at ${path} holds ${used.join(" and ")} but no shard.json: its shard is unknown.`,
     );
   }
-  const unfinished = `${labelPath(path)}.new`;
-  writeFileSync(unfinished, `${JSON.stringify({ format: 1, shard, created_at: new Date().toISOString() })}\n`, {
-    flush: true,
-  });
-  renameSync(unfinished, labelPath(path));
-  const folder = openSync(path, "r");
-  fsyncSync(folder);
-  closeSync(folder);
+  const content = { format: 1, shard, created_at: new Date().toISOString() };
+  replaceFile(labelPath(path), `${JSON.stringify(content)}\n`);
 }
 
 function lockVolume(path: string): Database {
