@@ -1,4 +1,5 @@
 import { sql } from "../client/literal.ts";
+import type { Statement } from "../client/literal.ts";
 import { copyColumns } from "./get_copy.ts";
 import type { CopyScope, ShardCopyRow } from "./get_copy.ts";
 
@@ -69,13 +70,28 @@ export async function releaseCopy(
 
 /** Deletes the copy of a shard whose volume stays without one. Returns the keys of its objects. */
 export async function discardCopy(scope: CopyScope, shard: number, volume: string): Promise<string[]> {
+  return (await deleteCopies(scope, sql`shard = ${shard} and volume = ${volume}`)) ?? [];
+}
+
+/**
+ * Deletes a copy that has no owner. Returns the keys of its objects; undefined if the lease is held, or if the copy was
+ * claimed since `epoch` was read.
+ */
+export function discardAbandonedCopy(
+  scope: CopyScope,
+  { shard, epoch }: { shard: number; epoch: number },
+): Promise<string[] | undefined> {
+  return deleteCopies(scope, sql`shard = ${shard} and epoch = ${epoch} and leased_until <= now()`);
+}
+
+async function deleteCopies(scope: CopyScope, condition: Statement): Promise<string[] | undefined> {
   const [row] = await scope.ask<{ snapshot_key: string | null; pending_key: string | null }[]>(sql`
     with gone as (
-      delete from shard_copies where shard = ${shard} and volume = ${volume}
+      delete from shard_copies where ${condition}
       returning shard, snapshot_key, pending_key
     ), tail as (
       delete from shard_tail t using gone where t.shard = gone.shard
     )
     select snapshot_key, pending_key from gone`);
-  return [row?.snapshot_key, row?.pending_key].filter((key) => key != null);
+  return row && [row.snapshot_key, row.pending_key].filter((key) => key !== null);
 }

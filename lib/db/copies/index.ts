@@ -1,6 +1,6 @@
 export { appendTail } from "./append_tail.ts";
 export type { AppendOutcome, TailAppend, TailEntry } from "./append_tail.ts";
-export { claimCopy, discardCopy, finishRestore, releaseCopy } from "./claim_copy.ts";
+export { claimCopy, discardAbandonedCopy, discardCopy, finishRestore, releaseCopy } from "./claim_copy.ts";
 export type { CopyClaim } from "./claim_copy.ts";
 export { getCopy, listCopies } from "./get_copy.ts";
 export type { CopyScope, ShardCopyRow } from "./get_copy.ts";

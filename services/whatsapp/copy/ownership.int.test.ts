@@ -120,14 +120,18 @@ describe("a restore", () => {
   );
 });
 
-test("a shard that died before its first row starts on a new volume", async () => {
-  const { database, shards, launch, emptyVolume } = scenario;
-  await database.owner`
-    insert into shard_copies (shard, epoch, volume, state, complete, exact, leased_until, appended_at, tail_seq, tail_bytes)
-    values (${shards.index + 1}, 1, ${crypto.randomUUID()}, 'live', false, false, now(), now(), 0, 0)`;
-  const shard = launch("copied", emptyVolume());
-  await shard.pair(shards.simulator, uuidv7(), newPhone());
-  expect(await scenario.complete()).toMatchObject({ epoch: 2 });
+describe("a shard that died before its first row", () => {
+  test("starts on a new volume", async () => {
+    const { database, shards, launch, emptyVolume } = scenario;
+    const volume = crypto.randomUUID();
+    await database.owner`
+      insert into shard_copies
+        (shard, epoch, volume, state, complete, exact, leased_until, appended_at, tail_seq, tail_bytes)
+      values (${shards.index + 1}, 1, ${volume}, 'live', false, false, now(), now(), 0, 0)`;
+    const shard = launch("copied", emptyVolume());
+    await shard.pair(shards.simulator, uuidv7(), newPhone());
+    expect(await scenario.complete()).toMatchObject({ epoch: 2 });
+  });
 });
 
 describe("an owner", () => {

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { appendTail, claimCopy, createDatabase, finishSnapshot, forPlatform, getCopy } from "../../../lib/db/index.ts";
+import type { CopyScope } from "../../../lib/db/index.ts";
+import type { ObjectStore } from "../../../lib/storage/index.ts";
+import { createMigratedDatabase } from "../../../lib/testing/database.ts";
+import type { MigratedDatabase } from "../../../lib/testing/database.ts";
+import { discardPlanned, planDiscard } from "./discard_copy.ts";
+
+const [shard, leaseMs] = [7, 15_000];
+let database: MigratedDatabase;
+let owner: ReturnType<typeof createDatabase>;
+let scope: CopyScope;
+const claim = (seen: number | null) =>
+  claimCopy(scope, {
+    shard,
+    volume: crypto.randomUUID(),
+    seen,
+    state: "live",
+    continues: true,
+    exact: false,
+    leaseMs,
+  });
+const endLease = () => database.owner`update shard_copies set leased_until = now()`;
+
+beforeAll(async () => {
+  database = await createMigratedDatabase();
+  owner = createDatabase({ url: database.ownerUrl, poolSize: 1, applicationName: "test" });
+  scope = forPlatform(owner);
+});
+afterAll(async () => {
+  await owner.close();
+  await database.close();
+});
+beforeEach(async () => {
+  await database.owner`delete from shard_copies`;
+  await database.owner`delete from shard_tail`;
+  await claim(null);
+  const entries = [{ key_id: "k1", box: Buffer.from("row") }];
+  await appendTail(scope, { shard, epoch: 1, after: 0, entries, gap: false, leaseMs });
+  await finishSnapshot(scope, { shard, epoch: 1, key: "shards/7/1", seq: 0, bytes: 9, exact: false });
+});
+
+describe("the discard of a copy", () => {
+  test("is refused while the lease is held", async () => {
+    await expect(planDiscard(scope, shard)).rejects.toThrow("holds the lease");
+  });
+
+  test("is refused after another claim", async () => {
+    await endLease();
+    const plan = await planDiscard(scope, shard);
+    await claim(1);
+    await endLease();
+    await expect(discardPlanned(scope, plan, null)).rejects.toThrow("Nothing was changed");
+    expect(await getCopy(scope, shard)).toMatchObject({ epoch: 2 });
+  });
+
+  test("deletes the copy, its rows and its objects", async () => {
+    await endLease();
+    const plan = await planDiscard(scope, shard);
+    expect(plan).toMatchObject({ shard, epoch: 1, complete: true, objects: ["shards/7/1"] });
+    const deleted: string[] = [];
+    const remove = async (key: string) => void deleted.push(key);
+    expect(await discardPlanned(scope, plan, { delete: remove } as unknown as ObjectStore)).toEqual([]);
+    expect(deleted).toEqual(["shards/7/1"]);
+    expect(await database.owner`select 1 from shard_tail`).toHaveLength(0);
+    await expect(planDiscard(scope, shard)).rejects.toThrow("has no copy");
+  });
+
+  test("returns the objects that it cannot delete", async () => {
+    await endLease();
+    expect(await discardPlanned(scope, await planDiscard(scope, shard), null)).toEqual(["shards/7/1"]);
+  });
+});
