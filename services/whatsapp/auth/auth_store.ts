@@ -33,6 +33,9 @@ export class AuthStoreError extends Error {
   }
 }
 
+/** OFF leaves the flush to the disk to the caller: for a store that no other process uses until then. */
+export type Sync = "NORMAL" | "OFF";
+
 type Row = { name: string; key_id: string; box: Uint8Array };
 
 /** A value to be written, or null to delete it. */
@@ -88,15 +91,15 @@ export class AuthStore {
    * @throws AuthStoreError if the file is not this business's store under these keys. Another error if the volume
    *   cannot open it now, which says nothing about the store.
    */
-  static open(path: string, business: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
-    if (!existsSync(path)) return AuthStore.#create(path, business, keys, copy);
+  static open(path: string, business: string, keys: KeyRing, copy?: StoreCopy, sync: Sync = "NORMAL"): AuthStore {
+    if (!existsSync(path)) return AuthStore.#create(path, business, keys, copy, sync);
     // SQLite takes an empty file for a new database: it would silently replace a store that was truncated to nothing.
     if (statSync(path).size === 0) throw new AuthStoreError("damaged", "the auth store is empty: it was cut short");
     let db: Database | undefined;
     try {
       db = new Database(path, { readwrite: true, create: false });
       const sealer = check(db, business, keys);
-      tune(db);
+      tune(db, sync);
       const store = new AuthStore(db, business, sealer, copy);
       store.#verify();
       copy?.opened(store);
@@ -109,11 +112,12 @@ export class AuthStore {
   }
 
   /** Created under another name and then renamed, so that a crash leaves no partial store. */
-  static #create(path: string, business: string, keys: KeyRing, copy?: StoreCopy): AuthStore {
+  static #create(path: string, business: string, keys: KeyRing, copy: StoreCopy | undefined, sync: Sync): AuthStore {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const unfinished = `${path}.new`;
     rmSync(unfinished, { force: true });
     const db = new Database(unfinished, { readwrite: true, create: true });
+    if (sync === "OFF") db.run("PRAGMA synchronous = OFF");
     const salt = randomBytes(16);
     db.run(`PRAGMA application_id = ${applicationId}`);
     db.run(`PRAGMA user_version = ${format}`);
@@ -124,7 +128,7 @@ export class AuthStore {
     store.write([[canary, Buffer.from(business)]]);
     store.close();
     renameSync(unfinished, path);
-    return AuthStore.open(path, business, keys, copy);
+    return AuthStore.open(path, business, keys, copy, sync);
   }
 
   /** @throws AuthStoreError if the value was altered. */
@@ -215,10 +219,10 @@ function check(db: Database, business: string, keys: KeyRing): Sealer {
   return keys.rotatingSealer("auth store", store.salt);
 }
 
-function tune(db: Database): void {
+function tune(db: Database, sync: Sync): void {
   db.run("PRAGMA locking_mode = EXCLUSIVE"); // the volume has one owner; also spares the shared-memory file
   db.run("PRAGMA journal_mode = WAL");
-  db.run("PRAGMA synchronous = NORMAL");
+  db.run(`PRAGMA synchronous = ${sync}`);
   db.run("PRAGMA cache_size = -128"); // KiB; a thousand stores may be open
   db.run("PRAGMA wal_autocheckpoint = 256"); // pages: 1 MiB of log a store at most
   db.run("PRAGMA secure_delete = OFF"); // deleted values were sealed

@@ -1,16 +1,18 @@
 import { Database } from "bun:sqlite";
 import type { SQLQueryBindings, Statement } from "bun:sqlite";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import { AuthStore } from "../auth/auth_store.ts";
+import { syncToDisk } from "../volume/durable_file.ts";
 import type { Volume } from "../volume/volume.ts";
-import { storeFolders } from "./records.ts";
-import type { ChangeRecord, StoreFolder, Value } from "./records.ts";
+import { sizeOf, storeFolders } from "./records.ts";
+import type { ChangeRecord, StoreFolder } from "./records.ts";
 import { columnsOf, quoted, schemaHash } from "./row_capture.ts";
 
 /** Auth stores that are open at once. */
 const openStores = 64;
+/** Bytes of changes of auth stores that are grouped by store before they are written. */
+const maxGroupedBytes = 16 * 1024 * 1024;
 /**
  * Added to each AUTOINCREMENT number: numbers that the former owner assigned after the copy's end must not be assigned
  * again, because a reader may still acknowledge them. More than a shard ever assigns in the seconds that a copy lags.
@@ -21,18 +23,29 @@ const partName = "restoring";
 
 type Statements = { put: Statement; remove: Statement };
 
-/** Builds the state of a shard from records, in a folder of its own until it is complete. */
+/** Changes of an auth store that are not written yet: the last value of each name. */
+type StoreChanges = { isRemoved: boolean; values: Map<string, Uint8Array | null> };
+
+/**
+ * Builds the state of a shard from records, in a folder of its own until it is complete. Calls `pause` between two
+ * stores, so that the lease is renewed and checked: a shard may have hundreds of them.
+ */
 export class Rebuild {
   readonly #volume: Volume;
   readonly #keys: KeyRing;
   readonly #db: Database;
   readonly #tables = new Map<string, Statements>();
+  readonly #pause: () => Promise<void>;
+  /** The least recently used first. */
   readonly #stores = new Map<string, AuthStore>();
-  /** Every store that was written. */
+  /** Every store that exists, by its path. */
   readonly #written = new Set<string>();
+  #grouped = new Map<string, StoreChanges>();
+  #groupedBytes = 0;
 
   /** Removes what an interrupted restore has left. */
-  constructor(volume: Volume, keys: KeyRing) {
+  constructor(volume: Volume, keys: KeyRing, pause: () => Promise<void>) {
+    this.#pause = pause;
     this.#volume = volume;
     this.#keys = keys;
     for (const name of [partName, "shard.db", "shard.db-wal", "shard.db-shm", ...storeFolders])
@@ -44,40 +57,66 @@ export class Rebuild {
     this.#db.run("PRAGMA synchronous = OFF");
   }
 
-  apply(records: readonly ChangeRecord[]): void {
+  /** Applies the records in their order, those of auth stores at the latest in `writeStores`. */
+  async apply(records: readonly ChangeRecord[]): Promise<void> {
     this.#db.transaction(() => {
-      for (const record of records) if (record[0] !== "auth" && record[0] !== "removed") this.#applyRow(record);
+      for (const record of records) {
+        if (record[0] === "auth" || record[0] === "removed") this.#group(record);
+        else this.#applyRow(record);
+      }
     })();
-    this.#applyStores(records);
+    await this.#pause();
+    if (this.#groupedBytes >= maxGroupedBytes) await this.writeStores();
   }
 
-  /** Changes each auth store once every record was applied. */
-  eachStore(change: (store: AuthStore) => void): void {
+  /** Writes the changes of auth stores that were applied. Returns the number of stores that exist. */
+  async writeStores(): Promise<number> {
+    const grouped = this.#grouped;
+    this.#grouped = new Map();
+    this.#groupedBytes = 0;
+    for (const [path, { isRemoved, values }] of grouped) {
+      if (isRemoved) this.#remove(path);
+      if (values.size > 0) this.#store(path).write(values);
+      await this.#pause();
+    }
+    return this.#written.size;
+  }
+
+  /** Changes each auth store. */
+  async eachStore(change: (store: AuthStore) => void): Promise<void> {
     for (const path of this.#written) {
-      const [folder, businessId] = path.split("/") as [StoreFolder, string];
-      if (existsSync(this.#file(folder, businessId, "auth.db"))) change(this.#store(folder, businessId));
+      change(this.#store(path));
+      await this.#pause();
     }
   }
 
   /** Moves the state to the volume, durably. Returns the hash of its schema. */
-  finish(): string {
+  async finish(): Promise<string> {
     const schema = schemaHash(this.#db);
     this.#db.run(`UPDATE sqlite_sequence SET seq = seq + ${sequenceGap}`);
     this.#db.close();
-    this.#closeStores();
-    sync(this.#file("shard.db"));
+    for (const path of this.#written) {
+      this.#close(path);
+      syncToDisk(this.#file(path, "auth.db"));
+      syncToDisk(this.#file(path));
+      await this.#pause();
+    }
+    await this.#pause();
     for (const name of [...storeFolders, "shard.db"]) {
-      if (existsSync(this.#file(name))) renameSync(this.#file(name), this.#volume.file(name));
+      if (!existsSync(this.#file(name))) continue;
+      syncToDisk(this.#file(name));
+      renameSync(this.#file(name), this.#volume.file(name));
     }
     mkdirSync(this.#volume.file("sessions"), { recursive: true, mode: 0o700 });
     rmSync(this.#file(), { recursive: true });
-    sync(this.#volume.path);
+    syncToDisk(this.#volume.path);
     return schema;
   }
 
   abandon(): void {
     this.#db.close();
-    this.#closeStores();
+    for (const store of this.#stores.values()) store.close();
+    this.#stores.clear();
     rmSync(this.#file(), { recursive: true, force: true });
   }
 
@@ -124,66 +163,39 @@ export class Rebuild {
     return statements;
   }
 
-  /** Writes what is for the same store together. */
-  #applyStores(records: readonly ChangeRecord[]): void {
-    let path: string | undefined;
-    let changes: [string, Value][] = [];
-    const flush = () => {
-      if (path === undefined || changes.length === 0) return;
-      const [folder, businessId] = path.split("/") as [StoreFolder, string];
-      this.#store(folder, businessId).write(changes as [string, Uint8Array | null][]);
-      changes = [];
-    };
-    for (const record of records) {
-      const [kind, folder, businessId, name, value] = record as [
-        "auth",
-        StoreFolder,
-        string,
-        string,
-        Uint8Array | null,
-      ];
-      if ((kind as string) !== "auth" && (kind as string) !== "removed") continue;
-      if (path !== `${folder}/${businessId}`) flush();
-      path = `${folder}/${businessId}`;
-      if ((kind as string) === "auth") changes.push([name, value]);
-      else {
-        flush();
-        this.#remove(folder, businessId);
-      }
+  #group(record: ChangeRecord): void {
+    const [kind, folder, businessId, name, value] = record as [string, string, string, string, Uint8Array | null];
+    const path = `${folder}/${businessId}`;
+    if (kind === "removed") this.#grouped.set(path, { isRemoved: true, values: new Map() });
+    else {
+      const changes = this.#grouped.get(path) ?? { isRemoved: false, values: new Map() };
+      changes.values.set(name, value);
+      this.#grouped.set(path, changes);
+      this.#groupedBytes += sizeOf(record);
     }
-    flush();
   }
 
-  #store(folder: StoreFolder, businessId: string): AuthStore {
-    const path = `${folder}/${businessId}`;
+  #store(path: string): AuthStore {
     const known = this.#stores.get(path);
-    if (known) return known;
-    if (this.#stores.size >= openStores) this.#closeStores();
-    const store = AuthStore.open(this.#file(folder, businessId, "auth.db"), businessId, this.#keys);
+    if (known) this.#stores.delete(path);
+    else if (this.#stores.size >= openStores) this.#close(this.#stores.keys().next().value!);
+    const [folder, businessId] = path.split("/") as [StoreFolder, string];
+    const file = this.#file(folder, businessId, "auth.db");
+    // `finish` flushes them once.
+    const store = known ?? AuthStore.open(file, businessId, this.#keys, undefined, "OFF");
     this.#stores.set(path, store);
     this.#written.add(path);
     return store;
   }
 
-  #remove(folder: StoreFolder, businessId: string): void {
-    const path = `${folder}/${businessId}`;
+  #remove(path: string): void {
+    this.#close(path);
+    this.#written.delete(path);
+    rmSync(this.#file(path), { recursive: true, force: true });
+  }
+
+  #close(path: string): void {
     this.#stores.get(path)?.close();
     this.#stores.delete(path);
-    rmSync(this.#file(folder, businessId), { recursive: true, force: true });
   }
-
-  #closeStores(): void {
-    for (const [path, store] of this.#stores) {
-      store.sync();
-      store.close();
-      sync(join(this.#file(), path, "auth.db"));
-    }
-    this.#stores.clear();
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r");
-  fsyncSync(file);
-  closeSync(file);
 }

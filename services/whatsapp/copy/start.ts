@@ -13,6 +13,7 @@ import { claimOwnCopy } from "./claim.ts";
 import { ShardCopy } from "./copy.ts";
 import { readCopyRecord, removeCopyRecord } from "./copy_record.ts";
 import { Lease } from "./lease.ts";
+import { wayOut } from "./refusal.ts";
 
 /** Together less than the lease: a lost answer costs one renewal. */
 const waits: Waits = { acquireMs: 2_000, answerMs: 4_000 };
@@ -79,7 +80,8 @@ async function discard(start: CopyStart): Promise<undefined> {
   const copy = await getCopy(scope, volume.shard);
   if (copy !== undefined && copy.volume !== record.volume) {
     throw new VolumeRefused(
-      `The volume at ${volume.path} is refused: the shard was restored to another volume (epoch ${copy.epoch}).`,
+      `The volume at ${volume.path} is refused: the shard was restored to another volume (epoch ${copy.epoch}). ` +
+        wayOut(volume.shard),
     );
   }
   for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
