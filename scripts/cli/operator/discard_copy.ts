@@ -47,5 +47,6 @@ export async function discardPlanned(
 const leaseHeld = (shard: number) =>
   new AppError(
     "conflict",
-    `A process holds the lease of the copy of shard ${shard}. Nothing was changed: stop the shard, wait 15 s and retry.`,
+    `A process holds the lease of the copy of shard ${shard}. Nothing was changed. ` +
+      "Stop the shard, wait 15 s and retry.",
   );

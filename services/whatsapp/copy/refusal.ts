@@ -1,4 +1,4 @@
-/** What an operator can do about a refused volume; ends the message of the refusal. */
+/** Ends the message of a refusal: names the remedies. */
 export const wayOut = (shard: number) =>
   `See "Refused volumes" in services/whatsapp/copy/README.md; ` +
   `./scripts/task copies -- --discard ${shard} deletes the copy.`;
