@@ -16,7 +16,11 @@ const values = resultCommand(
 Reads DATABASE_URL, or the secrets of the running stack. Exits 1 if a shard could not be restored.
 --discard deletes the copy's objects if STORAGE_URL is set, and prints their keys otherwise.`,
 )
-  .option("--discard <shard>", "delete the copy of a shard that is stopped; asks for confirmation", wholeNumber(1))
+  .option(
+    "--discard <shard>",
+    "delete the copy of a shard that is stopped; asks for confirmation",
+    wholeNumber(1, 10_000),
+  )
   .option("--dry-run", "print what would be deleted, and change nothing", false)
   .option("--yes", "do not ask for confirmation", false)
   .parse()
