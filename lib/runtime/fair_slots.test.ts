@@ -29,6 +29,20 @@ describe("FairSlots", () => {
     expect(order).toEqual(["a1", "b1", "c1", "a2", "b2", "a3"]);
   });
 
+  test("gives an undefined owner every second turn", async () => {
+    const slots = single();
+    const order: string[] = [];
+    slots.take("a");
+    const waiting = ["a", "b", "c", "d", undefined, undefined].map(async (owner) => {
+      await slots.acquire(owner, 60_000);
+      order.push(owner ?? "none");
+      slots.giveBack(owner);
+    });
+    slots.giveBack("a");
+    await Promise.all(waiting);
+    expect(order).toEqual(["none", "a", "none", "b", "c", "d"]);
+  });
+
   test("leaves slots beyond an owner's share to others", async () => {
     const slots = new FairSlots({ total: 4, share: 2, reserved: 1 });
     expect(["a", "a", "a", undefined, "b"].map((owner) => slots.take(owner))).toEqual([true, true, false, true, true]);

@@ -9,13 +9,16 @@ const defaultMaxWaiters = 1_000;
 
 /**
  * Slots for which owners wait. An owner holds at most its share, and those that wait take turns, whatever the number of
- * waiters of each. An undefined owner has no share and any number of waiters, but takes turns, too.
+ * waiters of each. An undefined owner, which acts for all others, has no share, any number of waiters and every second
+ * turn.
  */
 export class FairSlots {
   readonly #slots: Slots;
   /** Waiters by owner; the first owner is next. None of them could be granted a slot now. */
   readonly #waiting = new Map<Owner, Waiter[]>();
   readonly #maxWaiters: number;
+  /** True if the undefined owner has the next turn, should it wait then. */
+  #isUndefinedNext = true;
 
   /** One owner has at most `maxWaiters`. */
   constructor(limits: SlotLimits, maxWaiters = defaultMaxWaiters) {
@@ -55,15 +58,22 @@ export class FairSlots {
 
   giveBack(owner: Owner): void {
     this.#slots.giveBack(owner);
-    for (const [next, waiters] of this.#waiting) {
-      if (!this.take(next)) continue;
-      // Back to the end of the line: the other owners come first.
-      this.#waiting.delete(next);
-      const first = waiters.shift();
-      if (waiters.length > 0) this.#waiting.set(next, waiters);
-      first?.grant();
-      return;
-    }
+    if (this.#isUndefinedNext && this.#grant(undefined)) return;
+    for (const next of this.#waiting.keys()) if (next !== undefined && this.#grant(next)) return;
+    this.#grant(undefined);
+  }
+
+  /** Grants a slot to the first waiter of an owner; false if it has none, or may take none now. */
+  #grant(owner: Owner): boolean {
+    const waiters = this.#waiting.get(owner);
+    if (waiters === undefined || !this.take(owner)) return false;
+    // Back to the end of the line: the other owners come first.
+    this.#waiting.delete(owner);
+    const first = waiters.shift();
+    if (waiters.length > 0) this.#waiting.set(owner, waiters);
+    this.#isUndefinedNext = owner !== undefined;
+    first?.grant();
+    return true;
   }
 
   #remove(owner: Owner, waiter: Waiter): void {
