@@ -72,22 +72,18 @@ function within(db: Database, setting: string, value: string, owner: string | un
   const timeout = statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`;
   const declaration = `set local ${setting} = '${value}'${timeout}`;
   return {
-    run: async <T>(work: (sql: Sql) => Promise<T>): Promise<T> => {
-      try {
-        return await withConnection(
-          db,
-          owner,
-          () =>
-            poolOf(db).begin((sql) => {
-              // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
-              void sql.unsafe(declaration).execute();
-              return work(sql);
-            }) as Promise<T>,
-        );
-      } catch (error) {
-        throw toDatabaseError(error);
-      }
-    },
+    run: <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
+      withinWaits(
+        db,
+        owner,
+        (onAnswer) =>
+          poolOf(db).begin((sql) => {
+            onAnswer();
+            // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
+            void sql.unsafe(declaration).execute();
+            return work(sql);
+          }) as Promise<T>,
+      ),
     // Statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
       const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`, owner);
@@ -97,15 +93,34 @@ function within(db: Database, setting: string, value: string, owner: string | un
   };
 }
 
-/** Sends a query and waits for its answer no longer than a connection and an answer may take together. */
-async function send<R>(db: Database, query: string, owner: string | undefined): Promise<R> {
+function send<R>(db: Database, query: string, owner: string | undefined): Promise<R> {
+  return withinWaits(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>);
+}
+
+/**
+ * Runs `work` with a connection. Its first answer may take no longer than a connection and an answer together, which
+ * includes the wait for the owner's turn. `work` calls `onAnswer` when the answer is there, unless it ends with it;
+ * `onAnswer` throws if the caller has stopped waiting.
+ */
+async function withinWaits<T>(
+  db: Database,
+  owner: string | undefined,
+  work: (onAnswer: () => void) => Promise<T>,
+): Promise<T> {
   const { acquireMs, answerMs } = waitsOf(db);
   // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(lateAnswer()), acquireMs + answerMs);
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    late.reject(lateAnswer());
+  }, acquireMs + answerMs);
+  const onAnswer = () => {
+    if (isLate) throw lateAnswer();
+    clearTimeout(timer);
+  };
   try {
-    const answer = withConnection(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>);
-    return await Promise.race([answer, late.promise]);
+    return await Promise.race([withConnection(db, owner, () => work(onAnswer)), late.promise]);
   } catch (error) {
     throw toDatabaseError(error);
   } finally {

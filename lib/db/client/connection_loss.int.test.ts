@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
@@ -178,5 +180,40 @@ describe("a broken connection", () => {
     expect(await settled).toMatchObject({ code: "unavailable" });
     expect(await scope.ask(sql`select 1 as one`)).toMatchObject([{ one: 1 }]);
     await db.close();
+  });
+});
+
+describe("a wait for a connection", () => {
+  test.each(["run", "ask"] as const)("counts the turn and the connection together (%s)", async (verb) => {
+    const waits = { acquireMs: 2_000, answerMs: 100 };
+    const db = createDatabase({ url: behindDoor, poolSize: 1, applicationName: "in turn", waits });
+    const scope = forPlatform(db);
+    const silent = createServer((socket) => socket.on("error", () => {}).resume());
+    await new Promise<void>((resolve) => void silent.listen(0, "127.0.0.1", resolve));
+    const held = Promise.withResolvers<void>();
+    const holder = scope.run(async (sql) => {
+      await sql`select 1`;
+      held.resolve();
+      await new Promise(() => {});
+    });
+    await held.promise;
+    const from = performance.now();
+    const waiting = verb === "ask" ? scope.ask(sql`select 1`) : scope.run((sql) => sql`select 1`);
+    const failed = waiting.then(
+      () => null,
+      (error: unknown) => ({ error, afterMs: performance.now() - from }),
+    );
+    // The turn comes late, and then no connection opens.
+    door.lead([(silent.address() as AddressInfo).port]);
+    await Bun.sleep(1_500);
+    door.drop();
+    await expect(holder).rejects.toMatchObject({ code: "unavailable" });
+    const failure = await failed;
+    expect(failure?.error).toMatchObject({ code: "unavailable" });
+    expect(failure?.afterMs).toBeWithin(1_500, 3_000);
+    door.lead([Number(new URL(database.appUrl).port)]);
+    door.drop();
+    await db.close();
+    await new Promise((resolve) => silent.close(resolve));
   });
 });
