@@ -4,6 +4,7 @@ import { uuidv7 } from "../../../lib/core/ids.ts";
 import { addFetches, forPlatform, insertInbound } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { useMediaStage } from "../testing/media.ts";
+import { takeFileTurn } from "./file_turn.ts";
 
 const stage = useMediaStage();
 
@@ -66,5 +67,36 @@ describe("file turn", () => {
     await until(async () => (await pendingOf(business_id)) <= 1, { what: "the other files" });
     const rest = await workers.database.owner`select * from media_fetches where business_id = ${business_id}`;
     for (const row of rest) expect(row).toMatchObject({ message_id, attempts: 2, error: expect.any(String) });
+  });
+
+  test("holds the lease until every file ends", async () => {
+    const failing = Promise.withResolvers<undefined>();
+    const slow = Promise.withResolvers<undefined>();
+    const handled: string[] = [];
+    const never = new AbortController().signal;
+    const payload = { business_id: uuidv7() };
+    const run = { jobId: "1", payload, attempt: 1, endsAt: performance.now() + 60_000, signal: never, stopping: never };
+    const files = [failing, slow];
+    const take = () =>
+      takeFileTurn(stage.workers.deps, "prepare_media", run, {
+        counts: {},
+        atOnce: 2,
+        claim: async () => {
+          const work = files.shift();
+          return work && { work };
+        },
+        handle: async ({ promise }) => {
+          handled.push("file");
+          return promise;
+        },
+      });
+    const turn = take().catch((error: unknown) => error);
+    await until(() => handled.length === 2, { what: "both files in flight" });
+    failing.reject(new Error("the disk is full"));
+    await Bun.sleep(0);
+    expect(await take()).toMatchObject({ again: { reason: "another worker holds the lease" } });
+    slow.resolve(undefined);
+    expect(await turn).toMatchObject({ message: "the disk is full" });
+    expect(await take()).toEqual({ counts: {} });
   });
 });

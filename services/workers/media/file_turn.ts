@@ -56,8 +56,12 @@ export function takeFileTurn<T, C extends Record<string, number>>(
       else if (files.length === 0) return untilDue(next);
       else break;
     }
-    const waits = await Promise.all(files.map(handle));
+    // Waits for every file, even after one failed: the lease ends with the turn, and another worker would repeat it.
+    const results = await Promise.allSettled(files.map(handle));
+    const waits = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     handled += waits.filter((wait) => wait === undefined).length;
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     return waits.find((wait) => wait !== undefined) ?? "more";
   };
   return takeTurn(deps, run, options, (turn) => turn.repeat(step));
