@@ -150,7 +150,7 @@ export interface paths {
         head?: never;
         /**
          * Update a business
-         * @description Changes the given fields. `receive_statuses` cannot be changed while the business's shard is unreachable.
+         * @description Changes the given fields. A change of `receive_statuses` answers 503 while the business's shard is unreachable, but is stored: repeat the request, or connect the session again, to apply it.
          */
         patch: {
             parameters: {

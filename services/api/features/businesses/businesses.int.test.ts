@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { until } from "../../../../lib/testing/until.ts";
 import { useHarness } from "../../testing/use_harness.ts";
 
 const api = useHarness();
@@ -32,8 +33,35 @@ describe("a business", () => {
     expect(api.shards.calls.at(-1)).toBe("configure statuses false");
     api.shards.away = true;
     expect((await change(true)).status).toBe(503);
-    expect((await api.request("GET", path)).body).toMatchObject({ receive_statuses: false });
+    expect((await api.request("GET", path)).body).toMatchObject({ receive_statuses: true });
     expect((await api.request("PATCH", path, { body: { name: "Aurora" } })).status).toBe(200);
+    api.shards.away = false;
+    expect((await change(true)).status).toBe(200);
+    expect(api.shards.calls.at(-1)).toBe("configure statuses true");
+  });
+
+  test.each(["request", "answer"] as const)("hands over the stored setting after a late %s", async (late) => {
+    const { id } = await api.business();
+    const path = `/v1/businesses/${id}`;
+    const change = (on: boolean) => api.request("PATCH", path, { body: { receive_statuses: on } });
+    await api.request("POST", `${path}/whatsapp/connect`, { body: { method: "qr" } });
+    const delayed = Promise.withResolvers<void>();
+    let rounds = 0;
+    let held: boolean | undefined;
+    const configure = spyOn(api.shards, "configure").mockImplementation(async (_at, _id, { statuses }) => {
+      const isFirst = ++rounds === 1;
+      if (late === "answer") held = statuses;
+      if (isFirst) await delayed.promise;
+      if (late === "request") held = statuses;
+    });
+    const first = change(true);
+    await until(() => rounds === 1, { what: "the first request to the shard" });
+    expect((await change(false)).status).toBe(200);
+    delayed.resolve();
+    expect((await first).status).toBe(200);
+    configure.mockRestore();
+    const { receive_statuses } = (await api.request("GET", path)).body;
+    expect(held).toBe(receive_statuses);
   });
 
   test("names its linked devices from the next connect on", async () => {

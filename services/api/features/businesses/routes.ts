@@ -18,6 +18,7 @@ import { runIdempotent } from "../../http/idempotency.ts";
 import { etagHeader, ifMatchHeaders } from "../../http/etag.ts";
 import { idempotencyHeaders } from "../../http/idempotency.ts";
 import { businessChanges, businessQuery, businessSchema, newBusiness } from "./schemas.ts";
+import { configureSession } from "./configure_session.ts";
 import { businessView } from "./view.ts";
 import { pageAnswer, pageThrough } from "../../http/page.ts";
 import { bodyProblems, problemResponses } from "../../http/problem.ts";
@@ -112,7 +113,8 @@ export function businessRoutes(
       tags,
       summary: "Update a business",
       description:
-        "Changes the given fields. `receive_statuses` cannot be changed while the business's shard is unreachable.",
+        "Changes the given fields. A change of `receive_statuses` answers 503 while the business's shard is " +
+        "unreachable, but is stored: repeat the request, or connect the session again, to apply it.",
       middleware: [businessAccess(db, "business:write")] as const,
       request: {
         params: businessParams,
@@ -128,16 +130,9 @@ export function businessRoutes(
       const ifMatch = c.req.valid("header")["if-match"];
       const check = (present: Business) => assertIfMatch(ifMatch, businessView(present));
       const changes = c.req.valid("json");
-      if (changes.receive_statuses !== undefined) {
-        const present = await getBusiness(c.var.business);
-        if (!present) throw noSuchBusiness();
-        check(present);
-        // First, because the session alone decides what it receives.
-        if (present.whatsapp_shard !== null)
-          await shards.configure(router.locate(present), present.id, { statuses: changes.receive_statuses });
-      }
       const business = await updateBusiness(c.var.business, changes, check);
       if (!business) throw noSuchBusiness();
+      if (changes.receive_statuses !== undefined) await configureSession({ router, shards }, c.var.business, business);
       const view = businessView(business);
       return c.json(view, 200, { etag: etagOf(view) });
     },
