@@ -19,6 +19,8 @@ export type ShardCopyRow = {
   snapshot_key: string | null;
   snapshot_seq: number | null;
   snapshot_bytes: number | null;
+  /** Milliseconds since the last snapshot; null without one. */
+  snapshot_ago_ms: number | null;
   pending_key: string | null;
 };
 
@@ -31,7 +33,8 @@ export const copyColumns: Statement = sql`
   (extract(epoch from leased_until - clock_timestamp()) * 1000)::float8 as lease_left_ms,
   (extract(epoch from clock_timestamp() - appended_at) * 1000)::float8 as appended_ago_ms,
   tail_seq::float8 as tail_seq, tail_bytes::float8 as tail_bytes, snapshot_key,
-  snapshot_seq::float8 as snapshot_seq, snapshot_bytes::float8 as snapshot_bytes, pending_key`;
+  snapshot_seq::float8 as snapshot_seq, snapshot_bytes::float8 as snapshot_bytes,
+  (extract(epoch from clock_timestamp() - snapshot_at) * 1000)::float8 as snapshot_ago_ms, pending_key`;
 
 /** The copy of a shard; undefined if it has none. */
 export async function getCopy(scope: CopyScope, shard: number): Promise<ShardCopyRow | undefined> {

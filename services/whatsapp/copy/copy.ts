@@ -11,6 +11,7 @@ import { writeCopyRecord } from "./copy_record.ts";
 import type { CopyRecord } from "./copy_record.ts";
 import { leaseMs, renewMs } from "./lease.ts";
 import type { Lease } from "./lease.ts";
+import { RemovalAge } from "./removal_age.ts";
 import { RowCapture, schemaHash } from "./row_capture.ts";
 import { deleteReplaced, takeSnapshot } from "./snapshot.ts";
 import { StoreCopies } from "./store_copies.ts";
@@ -52,8 +53,11 @@ export class ShardCopy {
   readonly #options: ShardCopyOptions;
   readonly #tail: Tail;
   readonly #rows: RowCapture;
+  readonly #removals: RemovalAge;
   readonly #watch: ReturnType<typeof setInterval>;
   #complete: boolean;
+  /** True once the setting's guarantee holds. */
+  #isReady: boolean;
   /** Objects in the storage: the last snapshot, and those that are still to be deleted. */
   readonly #objects: Set<string>;
   #snapshotBytes: number;
@@ -70,6 +74,7 @@ export class ShardCopy {
     const { epoch, tail_seq: seq, complete, snapshot_key, pending_key, snapshot_bytes, tail_bytes } = claimed.copy;
     this.#options = options;
     this.#complete = complete;
+    this.#isReady = options.durability === "copied";
     this.#recorded = claimed.record;
     this.#objects = new Set([snapshot_key, pending_key].filter((key) => key !== null));
     this.#snapshotBytes = snapshot_bytes ?? 0;
@@ -95,6 +100,10 @@ export class ShardCopy {
       onLost: () => this.#lose("another process has claimed the copy"),
       onError: (error) => logger.warn({ error: messageOf(error) }, "Postgres does not take the copy"),
     });
+    this.#removals = new RemovalAge({
+      hasRemovals: seq > (claimed.copy.snapshot_seq ?? 0),
+      snapshotAgoMs: claimed.copy.snapshot_ago_ms,
+    });
     this.#rows = new RowCapture(db.db);
     db.onCommitted = () => {
       this.#tail.add(this.#rows.take());
@@ -104,7 +113,11 @@ export class ShardCopy {
       volume,
       keys,
       logger,
-      add: (records) => this.#tail.add(records),
+      add: (records) => {
+        this.#removals.add(records);
+        this.#tail.add(records);
+      },
+      drop: (reason) => this.#tail.drop(reason),
       copied: () => this.#copied(),
     });
     const { record, isAhead } = claimed;
@@ -112,7 +125,10 @@ export class ShardCopy {
     else if (!complete || isAhead || record.key !== this.#key) this.#snapshot();
     this.#watch = setInterval(() => {
       if (lease.leftMs <= 0) this.#lose("neither Postgres nor Consul confirmed its lease in time");
-      else this.#recordLag();
+      else {
+        this.#recordLag();
+        if (this.#removals.isDue) this.#snapshot();
+      }
     }, watchMs);
   }
 
@@ -121,9 +137,9 @@ export class ShardCopy {
    * on: the volume may be ahead of the copy, and WhatsApp is acknowledged again what the volume has.
    */
   async ready(): Promise<void> {
-    const { durability, claimed } = this.#options;
-    if (durability === "copied" || (this.#complete && !claimed.isAhead)) return;
-    await this.#snapshotting;
+    const isExact = this.#complete && !this.#options.claimed.isAhead;
+    if (!this.#isReady && !isExact) await this.#snapshotting;
+    this.#isReady = true;
   }
 
   /** Resolves when no snapshot is being taken. */
@@ -234,6 +250,7 @@ export class ShardCopy {
     const began = performance.now();
     const [schema, key] = [this.#schema, this.#key];
     const tailBytes = this.#tailBytes;
+    const removalsDeleted = this.#removals.snapshotBegins();
     const options = {
       shard: volume.shard,
       epoch: claimed.copy.epoch,
@@ -243,7 +260,7 @@ export class ShardCopy {
       tail: this.#tail,
       pages: () => this.#pages(),
       objects: this.#objects,
-      paced: durability === "copied" || this.#complete,
+      isPaced: () => this.#isReady,
       logger,
     };
     const snapshot = await takeSnapshot(options);
@@ -252,6 +269,7 @@ export class ShardCopy {
     this.#tailBytes -= tailBytes;
     this.#complete = this.#tail.bridged(snapshot.gaps);
     this.#record({ schema, key });
+    removalsDeleted();
     logger.info({ bytes: snapshot.bytes, ms: Math.round(performance.now() - began) }, "took a snapshot of the shard");
     await deleteReplaced(options, snapshot);
     return this.#complete;

@@ -44,7 +44,7 @@ beforeEach(() => {
     tail,
     pages: () => [[["gone", "journal", 1]]],
     objects: new Set(["former"]),
-    paced: false,
+    isPaced: () => false,
     logger: createLogger("test", "info", { write: () => {} }),
   };
 });

@@ -22,8 +22,8 @@ export type SnapshotOptions = {
   pages: () => Iterable<ChangeRecord[]>;
   /** Objects that may exist in the storage. The snapshot adds its own before it writes it. */
   objects: Set<string>;
-  /** False to take the whole time: nothing else works yet. */
-  paced: boolean;
+  /** False while nothing else works: the snapshot then takes the whole time. */
+  isPaced: () => boolean;
   logger: Logger;
 };
 
@@ -89,13 +89,13 @@ async function deleteObjects({ storage, objects, logger }: Tidied, keys: readonl
   }
 }
 
-async function* framesOf({ pages, paced }: SnapshotOptions): AsyncGenerator<Uint8Array> {
+async function* framesOf({ pages, isPaced }: SnapshotOptions): AsyncGenerator<Uint8Array> {
   let began = performance.now();
   for (const page of pages()) {
     for (const records of recordsPerFrame(page)) {
       yield frameOf(records);
       const took = performance.now() - began;
-      await (paced ? Bun.sleep(took * (1 / shareOfTime - 1)) : new Promise((resolve) => setImmediate(resolve)));
+      await (isPaced() ? Bun.sleep(took * (1 / shareOfTime - 1)) : new Promise((resolve) => setImmediate(resolve)));
       began = performance.now();
     }
   }

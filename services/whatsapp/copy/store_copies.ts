@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
-import { AuthStore } from "../auth/auth_store.ts";
+import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import type { StoreCopy } from "../auth/auth_store.ts";
 import type { Volume } from "../volume/volume.ts";
 import { storeFolders } from "./records.ts";
@@ -13,6 +13,8 @@ export type StoreCopiesOptions = {
   keys: KeyRing;
   logger: Logger;
   add(records: readonly ChangeRecord[]): void;
+  /** Changes could not be added: only a snapshot makes the copy complete again. */
+  drop(reason: string): void;
   /** Resolves once the copy has what was added; undefined if nothing waits for that. */
   copied(): Promise<void> | undefined;
 };
@@ -48,10 +50,17 @@ export class StoreCopies {
   promoted(businessId: string): void {
     this.removed("arriving", businessId);
     this.removed("sessions", businessId);
-    this.#options.add(this.#read("sessions", businessId));
+    try {
+      this.#options.add(this.#read("sessions", businessId));
+    } catch (error) {
+      this.#options.drop(`a promoted auth store cannot be read now: ${messageOf(error)}`);
+    }
   }
 
-  /** Every store on the volume. A store that changes in the meantime is also written to the tail. */
+  /**
+   * Every store on the volume. A store that changes in the meantime is also written to the tail.
+   * @throws an error of the volume, such as too many open files: the snapshot would lack a login.
+   */
   *all(): Generator<ChangeRecord[]> {
     for (const folder of storeFolders) {
       const path = this.#options.volume.file(folder);
@@ -61,11 +70,11 @@ export class StoreCopies {
 
   #read(folder: StoreFolder, businessId: string): ChangeRecord[] {
     const open = this.#open.get(`${folder}/${businessId}`);
-    if (open !== undefined) return valuesOf(open, folder, businessId);
     const { volume, keys, logger } = this.#options;
     const path = volume.file(folder, businessId, "auth.db");
-    if (!existsSync(path)) return [];
+    if (open === undefined && !existsSync(path)) return [];
     try {
+      if (open !== undefined) return valuesOf(open, folder, businessId);
       const store = AuthStore.open(path, businessId, keys);
       try {
         return valuesOf(store, folder, businessId);
@@ -73,6 +82,7 @@ export class StoreCopies {
         store.close();
       }
     } catch (error) {
+      if (!(error instanceof AuthStoreError)) throw error;
       // Its session cannot open it either.
       logger.warn({ business_id: businessId, error: messageOf(error) }, "an unreadable auth store is not copied");
       return [];
