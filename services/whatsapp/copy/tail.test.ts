@@ -197,6 +197,30 @@ describe("the tail", () => {
     await tail.close();
   });
 
+  test("stores nothing while an earlier batch is missing", async () => {
+    const answered = Promise.withResolvers<void>();
+    let appends = 0;
+    const { tail, seen } = started(undefined, {
+      append: async () => {
+        if (appends++ > 0) return { is: "appended" };
+        await answered.promise;
+        throw new Error("violates check constraint");
+      },
+    });
+    tail.add([auth("a", "1")]);
+    await until(() => appends === 1);
+    tail.add([auth("b", "1")]);
+    let isStored = false;
+    const stored = tail.stored().then(() => (isStored = true));
+    answered.resolve();
+    await until(() => seen.gaps.length === 1);
+    await tail.written();
+    expect(isStored).toBeFalse();
+    tail.bridged(tail.gaps);
+    await stored;
+    expect(await tail.close()).toBeTrue();
+  });
+
   test("ends for a former owner", async () => {
     const { tail, seen } = started(() => ({ is: "lost" }));
     tail.add([auth("a", "1")]);

@@ -99,7 +99,9 @@ export class Tail {
   async stored(): Promise<void> {
     if (this.#lost) throw new CopyLost();
     const dropped = this.#dropped.at(-1)?.batch.stored;
-    await (this.#pending.isEmpty ? this.#inFlight?.stored : this.#flushed().stored);
+    const inFlight = this.#inFlight?.stored;
+    if (!this.#pending.isEmpty) await this.#flushed().stored;
+    await inFlight;
     await dropped;
   }
 
