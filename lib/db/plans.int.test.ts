@@ -10,6 +10,7 @@ import {
   applyReceipts,
   assignInboundIds,
   dueDeliveries,
+  dueMedia,
   forPlatform,
   listPendingBusinesses,
   pendingMessages,
@@ -22,7 +23,10 @@ let database: MigratedDatabase;
 let scope: BusinessScope;
 const webhook = uuidv7();
 
-/** One business with 60,000 messages, 4,000 of them queued, and an endpoint with 20,000 deliveries. */
+/**
+ * One business with 60,000 messages, 4,000 of them queued, an endpoint with 20,000 deliveries, and 20,000 files of each
+ * kind that wait.
+ */
 beforeAll(async () => {
   database = await createMigratedDatabase();
   scope = await createBusiness(database.db);
@@ -48,6 +52,17 @@ beforeAll(async () => {
            case when n % 20 = 0 then 'pending' else 'delivered' end, case when n % 20 = 0 then now() end,
            now() + interval '1 day'
     from generate_series(1, 20000) n`;
+  await owner`
+    insert into media_fetches (message_id, business_id, kind, pointer)
+    select gen_random_uuid(), ${scope.businessId}, 'image', '{}' from generate_series(1, 20000)`;
+  await owner`
+    insert into media (id, business_id, status, storage_key, sha256, size, mime, describe_attempts, created_at)
+    select gen_random_uuid(), ${scope.businessId}, 'stored', 'media/' || n, encode(sha256(n::text::bytea), 'hex'), 1,
+           'image/png', n % 3, now() - interval '1 hour'
+    from generate_series(1, 20000) n`;
+  await owner`
+    insert into media_uploads (media_id, kind, business_id, next_attempt_at)
+    select id, 'image', business_id, now() from media`;
   await buildIndexes({ url: database.ownerUrl });
   await owner`analyze`;
 });
@@ -134,6 +149,21 @@ describe("plans of the hot statements", () => {
   test("listPendingBusinesses reads the outbox alone", async () => {
     const plan = await planOf(forPlatform(database.db), (on) => listPendingBusinesses(on, { limit: 100 }));
     expectPlan(plan, "_outbox");
+  });
+
+  test("dueMedia reads a few rows of each business", async () => {
+    const statements: Statement[] = [];
+    const platform = forPlatform(database.db);
+    const ask = async (statement: Statement) => {
+      statements.push(statement);
+      return platform.ask(statement);
+    };
+    const { fetches, uploads, undescribed } = await dueMedia({ ...platform, ask } as typeof platform, 100);
+    for (const due of [fetches, uploads, undescribed]) expect(due).toEqual([scope.businessId]);
+    const [row] = await platform.ask<[{ "QUERY PLAN": [{ Plan: { "Shared Hit Blocks": number } }] }]>(
+      sql`explain (analyze, buffers, format json) ${statements.at(-1)!}`,
+    );
+    expect(row["QUERY PLAN"][0].Plan["Shared Hit Blocks"]).toBeLessThan(100);
   });
 
   test.each([true, false])("dueDeliveries reads pending deliveries alone (ordered: %p)", async (ordered) => {
