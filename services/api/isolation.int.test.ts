@@ -55,8 +55,8 @@ let foreign: Record<string, string>;
 const api = useHarness();
 beforeAll(async () => {
   const [mineAll, otherAll] = [await createTenant(api), await createTenant(api)];
-  mine = { id: mineAll.ids["business_id"]!, key: mineAll.key };
-  other = { id: otherAll.ids["business_id"]!, key: otherAll.key };
+  mine = { id: mineAll.ids["business_id"], key: mineAll.key };
+  other = { id: otherAll.ids["business_id"], key: otherAll.key };
   const { business_id: _, ...rest } = otherAll.ids;
   foreign = rest;
 
