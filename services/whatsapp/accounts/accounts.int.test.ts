@@ -38,6 +38,9 @@ describe("one account", () => {
       await rename(contact, naming);
       await contactWrites(naming);
     }
+    await received(3);
+    // A message without an acknowledgement is redelivered after the restart.
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
     await scenario.restart();
     await scenario.shard.reaches(scenario.business, "open");
     await contactWrites("after a restart");

@@ -3,22 +3,25 @@ import type { Check } from "./claim.ts";
 import { jidOf, namings, oneOf } from "./occurrence.ts";
 import type { Scenario } from "./occurrence.ts";
 
-const seals = [
-  { names: "number", plain: "edit" },
+const lidSeals = [
   { names: "lid", plain: "edit" },
   { names: "lid", plain: "content" },
 ];
+const seals = [{ names: "number", plain: "edit" }, ...lidSeals];
 
 /** A customer corrects a message: plainly, or sealed as newer phones do. */
 const edits: Scenario[] = [true, false].map((sealed) => ({
   name: sealed ? "a sealed edit" : "an edit",
   run: async (occurrence) => {
     const { business } = occurrence;
-    const customer = await occurrence.customer({ naming: oneOf(namings) });
+    const naming = oneOf(namings);
+    const customer = await occurrence.customer({ naming });
     const original = await occurrence.write(customer, { text: occurrence.text("at noun") });
     const target = { wa_message_id: original.id, from_me: true };
     const corrected = occurrence.text("at noon");
-    const edit = { type: "edit", target, text: corrected, ...(sealed ? { seal: oneOf(seals) } : {}) };
+    // A business cannot open a seal under a number that is unknown to it.
+    const seal = oneOf(naming === "lid_only" ? lidSeals : seals);
+    const edit = { type: "edit", target, text: corrected, ...(sealed ? { seal } : {}) };
     const written = await occurrence.write(customer, edit);
     const isEdited: Check = ({ postgres }) =>
       postgres.named(business.id, original.id)[0]?.edited_at ? [] : [`${original.id} is not marked as edited`];
