@@ -115,10 +115,11 @@ export class Intake {
     await requestContent(socket, this.#options.placeholders.due(), this.#options);
   }
 
-  /** Requests overdue content once more: WhatsApp may have refused the request, or lost the answer. */
+  /** Requests overdue content again: WhatsApp may have refused the request, or lost the answer. */
   async #repeatOverdue(waitMs: number, socket: WASocket): Promise<void> {
+    await this.#reportOverdue(waitMs);
     // Best effort: the next connection requests it, too.
-    await requestContent(socket, await this.#reportOverdue(waitMs), this.#options).catch(() => {});
+    await requestContent(socket, this.#options.placeholders.repeatable(waitMs), this.#options).catch(() => {});
   }
 
   /** Records an attempt to decrypt content. Undefined: the content is quarantined. */
@@ -207,22 +208,19 @@ export class Intake {
     );
   }
 
-  /** Journals the messages whose content has not come in time; returns their placeholders. */
-  async #reportOverdue(waitMs: number): Promise<Placeholder[]> {
-    if (this.#isReporting) return [];
+  /** Journals the messages whose content has not come in time. */
+  async #reportOverdue(waitMs: number): Promise<void> {
+    if (this.#isReporting) return;
     this.#isReporting = true;
     const { placeholders, events, accounts } = this.#options;
     try {
-      const overdue = placeholders.overdue(waitMs);
-      for (const { id, key, at, push_name: pushName, reason } of overdue) {
+      for (const { id, key, at, push_name: pushName, reason } of placeholders.overdue(waitMs)) {
         const data = inboundWithout({ key, timestampS: at, pushName, accounts }, { type: "unavailable", reason });
         if (data) await this.#untilDurable(events.unavailable(data));
         placeholders.report(id);
       }
-      return overdue;
     } catch {
       // The connection has ended with the fault; the next one reports them.
-      return [];
     } finally {
       this.#isReporting = false;
     }

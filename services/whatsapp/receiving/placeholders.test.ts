@@ -72,3 +72,20 @@ describe("undecryptable messages of one sender", () => {
     expect(add("A0")).toBe("ignored");
   });
 });
+
+describe("a request for content on an open connection", () => {
+  test("is repeated five times after doubling waits", () => {
+    const placeholders = new Placeholders(memoryStore());
+    const from = Date.now();
+    const key = { id: "A1", remoteJid: group };
+    placeholders.add({ key, at: from / 1000, reason: "not_resent" }, false, from);
+    const repeated: number[] = [];
+    for (let s = 0; s <= 10_000; s += 5) {
+      for (const { id } of placeholders.repeatable(30_000, from + s * 1000)) {
+        repeated.push(s);
+        placeholders.requested(id);
+      }
+    }
+    expect(repeated).toEqual([30, 60, 120, 240, 480]);
+  });
+});

@@ -158,6 +158,13 @@ export class Placeholders {
     return known !== undefined && !isTooOld(known.at) && known.asked < maxRequests;
   }
 
+  /** The placeholders to request again on an open connection: after `waitMs`, then after twice the time with each. */
+  repeatable(waitMs: number, now = Date.now()): Placeholder[] {
+    return [...this.#pending.values()].filter(
+      ({ id, since, asked }) => this.isDue(id) && now - since >= waitMs * 2 ** asked,
+    );
+  }
+
   /** Forgets the oldest that is in the journal; without any, has the oldest journaled now, up to twice the capacity. */
   #makeRoom(): void {
     if (this.#pending.size <= capacity) return;

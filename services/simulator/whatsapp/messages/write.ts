@@ -81,7 +81,8 @@ export async function write(
   }
   const copy: proto.IMessage = { deviceSentMessage: { destinationJid: phoneJid(to.phone), message: content } };
   for (const device of from.devices.values()) {
-    await post(simulation, { from, device, id, timestamp, content: copy, copies, recipient: to });
+    const own = instead === "garbage" ? instead : undefined;
+    await post(simulation, { from, device, id, timestamp, content: copy, copies, recipient: to, instead: own });
     companions += 1;
   }
   await store.committed();
