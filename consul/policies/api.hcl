@@ -20,12 +20,12 @@ key "prosaas/calls/max_concurrent" {
   policy = "write"
 }
 
-# Where Redis is.
+# Finds the address of Redis.
 service "redis" {
   policy = "read"
 }
 
-# Where reads that may lag go.
+# Finds the replica, for reads that may lag.
 service "postgres-replica" {
   policy = "read"
 }

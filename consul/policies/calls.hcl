@@ -3,7 +3,7 @@ key "prosaas/calls/max_concurrent" {
   policy = "read"
 }
 
-# Where Redis is.
+# Finds the address of Redis.
 service "redis" {
   policy = "read"
 }

@@ -18,7 +18,7 @@ key "prosaas/whatsapp/version" {
   policy = "read"
 }
 
-# Where Redis is.
+# Finds the address of Redis.
 service "redis" {
   policy = "read"
 }

@@ -11,7 +11,7 @@ key_prefix "prosaas/whatsapp/" {
   policy = "read"
 }
 
-# Where Redis is.
+# Finds the address of Redis.
 service "redis" {
   policy = "read"
 }

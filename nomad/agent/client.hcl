@@ -18,7 +18,7 @@ consul {
 client {
   enabled = true
 
-  # Where the pooler listens. On one machine all tasks do, by name: the default network of its interface has ::1 too,
+  # The pooler listens here. On one machine all tasks do, by name: the default network of its interface has ::1 too,
   # and Nomad moves a port there when it is still taken on 127.0.0.1.
   host_network "loopback" {
     interface = "lo"

@@ -30,7 +30,7 @@ export type Environment = {
   readonly ports: Readonly<Record<string, string>>;
   /** The files in nomad/env: dev.settings and dev.variables, or those of a cluster of several nodes. */
   readonly kind: "dev" | "cluster";
-  /** Where clients fetch the releases in the stack's folder. */
+  /** Address at which clients fetch the releases in the stack's folder. */
   readonly releasesUrl: string;
   /** True if an agent was started just now. */
   readonly agentsStarted: boolean;

@@ -44,7 +44,7 @@ export type Secrets = Record<SecretName, string>;
 /** Values that are made elsewhere, or derived from the generated ones. */
 export type Given = { wa_noise_root: string; tls_authority: string; tls_certificate: string; tls_key: string };
 
-/** Where the data services listen, as host:port. */
+/** Addresses of the data services, as host:port. */
 export type Addresses = { postgres: string; replica: string; pooler: string; redis: string };
 
 /** Names resolve in tasks by nomad/tasks/hosts.ctmpl; a pooler is on every node. */

@@ -11,7 +11,7 @@ export type Hunk = {
  */
 export type Fit = "applies" | "shifted" | "contained" | "conflict" | "no_file";
 
-export type Verdict = { hunk: Hunk; fit: Fit; /** Where the hunk starts now, from 1. */ line: number };
+export type Verdict = { hunk: Hunk; fit: Fit; /** First line of the hunk now, from 1. */ line: number };
 
 /** True if a hunk stops nothing: it is in force, or the package no longer needs it. */
 export const isSettled = ({ fit }: Pick<Verdict, "fit">) => fit !== "conflict" && fit !== "no_file";

@@ -61,7 +61,7 @@ export async function ensureConsulAccess({ consul, agents, tokens }: ConsulAcces
   ]);
 }
 
-/** Where Consul's servers find Nomad, and the authority of its certificate if it has one. */
+/** Nomad's address for Consul's servers, and the authority of its certificate if it has one. */
 export type NomadKeys = { nomadAddr: string; ca?: string };
 
 /**

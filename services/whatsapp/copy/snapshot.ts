@@ -62,7 +62,7 @@ type Tidied = Pick<SnapshotOptions, "shard" | "epoch" | "scope" | "storage" | "o
 
 /**
  * Deletes what a finished snapshot replaces: the other objects, and the rows of the tail that it contains. Best effort:
- * what fails is repeated after the next snapshot. Runs only after a finished snapshot, because an earlier object is the
+ * the next snapshot repeats what fails. Runs only after a finished snapshot, because an earlier object is the
  * copy's base if Postgres finished its snapshot and the answer was lost.
  */
 export async function deleteReplaced(options: Tidied, { key, seq }: Snapshot): Promise<void> {
