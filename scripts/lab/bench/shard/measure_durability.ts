@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { ChatLog, screenTexts } from "../../rig/chat_log.ts";
 import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
-import { deliver, textTo } from "../../rig/batch_sender.ts";
+import { deliver } from "../../rig/batch_sender.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import { makeBusinesses, pairAll } from "../../rig/pairing.ts";
 import { postgresServer } from "../../rig/postgres.ts";
 import { settled } from "../../rig/settled.ts";
 import { ShardProcess } from "../../rig/shard.ts";
 import { startShardRig } from "../../rig/shard_rig.ts";
-import { textOf } from "../../rig/text.ts";
 import { quantile } from "../../../cli/operator/table.ts";
+import { textOutboxes } from "./outboxes.ts";
 import { perMinute } from "./plan.ts";
 
 export const durabilities = ["local", "copied", "required"] as const;
@@ -106,15 +106,7 @@ type RoundOf = { shard: ShardProcess; businesses: ReturnType<typeof makeBusiness
 
 async function measureRound(plan: DurabilityPlan, { shard, businesses, sent, label }: RoundOf): Promise<Round> {
   const each = Math.max(1, Math.round(plan.messages / businesses.length));
-  const outboxes = businesses.map(({ id, phone, contacts }) => ({
-    business: id,
-    messages: Array.from({ length: each }, (_, i) => {
-      const to = contacts[i % contacts.length]!;
-      const text = textOf(label, phone, i);
-      sent.add(to, text);
-      return textTo(to, text);
-    }),
-  }));
+  const outboxes = textOutboxes(businesses, { label, each, sent });
   const before = shard.usage();
   const began = performance.now();
   const delivered = await deliver(shard, outboxes, plan.connections);

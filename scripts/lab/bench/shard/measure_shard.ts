@@ -3,16 +3,16 @@ import { quantile } from "../../../cli/operator/table.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { compareChats } from "../../rig/comparison.ts";
 import { ChatLog, screenTexts } from "../../rig/chat_log.ts";
-import { deliver, textTo } from "../../rig/batch_sender.ts";
-import type { Delivered, Outbox } from "../../rig/batch_sender.ts";
+import { deliver } from "../../rig/batch_sender.ts";
+import type { Delivered } from "../../rig/batch_sender.ts";
 import { readJournal } from "../../rig/journal_reader.ts";
 import { pairAll } from "../../rig/pairing.ts";
 import { startShardRig } from "../../rig/shard_rig.ts";
 import { latencies } from "./latency.ts";
+import { textOutboxes } from "./outboxes.ts";
 import type { Plan } from "./plan.ts";
 import { better, perMinute, perSession, warmUpEach } from "./plan.ts";
 import { settled } from "../../rig/settled.ts";
-import { textOf } from "../../rig/text.ts";
 
 export type ShardResult = {
   perMinute: number;
@@ -65,16 +65,7 @@ export async function measureShard(plan: Plan, { connections, steadyS }: ShardMe
     const readers = (["inbound", "receipts", "events", "identities"] as const).map((stream) =>
       readJournal(shard, stream, () => {}),
     );
-    const outboxes = (label: string, each: number): Outbox[] =>
-      businesses.map(({ id, phone, contacts }) => ({
-        business: id,
-        messages: Array.from({ length: each }, (_, i) => {
-          const to = contacts[i % contacts.length]!;
-          const text = textOf(label, phone, i);
-          sent.add(to, text);
-          return textTo(to, text);
-        }),
-      }));
+    const outboxes = (label: string, each: number) => textOutboxes(businesses, { label, each, sent });
     const round = async (label: string, total: number) => {
       const each = perSession(plan, total);
       const messages = outboxes(label, each);
