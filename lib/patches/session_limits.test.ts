@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { ProtocolAddress, SessionBuilder, SessionCipher } from "libsignal";
-import { createHmac } from "node:crypto";
+import crypto, { createHmac } from "node:crypto";
 import { party } from "./signal_party.fixture.ts";
 
 // The limits of a Signal record: the sender chooses the counters, the ratchet steps and the sessions in it.
@@ -88,6 +88,87 @@ describe("the record of a hostile sender", () => {
     expect(skippedKeys()).toBe(2_000);
     await expect(read(oldest)).rejects.toThrow("Key used already");
     expect(await read(newer)).toBe("newer");
+  });
+});
+
+/** Reads a message and counts the derivations of keys, in total and in the turn of the event loop with the most. */
+async function countDerivations(reading: () => Promise<string>) {
+  let [turn, most, total] = [0, 0, 0];
+  const derive = crypto.createHmac;
+  const spy = spyOn(crypto, "createHmac").mockImplementation((...of) => {
+    most = Math.max(most, ++turn);
+    total++;
+    return derive(...of);
+  });
+  const nextTurn = () => {
+    turn = 0;
+    timer = setImmediate(nextTurn);
+  };
+  let timer = setImmediate(nextTurn);
+  try {
+    return { outcome: await reading().catch(String), most, total };
+  } finally {
+    clearImmediate(timer);
+    spy.mockRestore();
+  }
+}
+
+describe("a message whose session is not named", () => {
+  /** Fills Bob's record; each session has one message. */
+  const openMany = async () => {
+    for (let keyId = 2; keyId <= 40; keyId++) {
+      await open(keyId);
+      await read(await write("x"));
+    }
+  };
+  /** A message of a session that Bob never had. */
+  const forge = async (counter: number) => {
+    const kept = [new Map(ada.records), new Map(bob.records)] as const;
+    await open(50);
+    await read(await write("x"));
+    await answer();
+    skip(counter);
+    const forged = await write("forged");
+    for (const [n, of] of [ada, bob].entries()) for (const [id, record] of kept[n]!) of.records.set(id, record);
+    return forged;
+  };
+
+  test("blocks the event loop for one session", async () => {
+    await openMany();
+    const forged = await forge(200);
+    const { outcome, most, total } = await countDerivations(() => read(forged));
+    expect(outcome).toContain("No matching sessions found");
+    expect(total).toBeGreaterThan(39 * 400);
+    expect(most).toBeLessThan(2 * 450);
+  });
+
+  test("derives a bounded number of keys", async () => {
+    await openMany();
+    const { outcome, total } = await countDerivations(async () => read(await forge(1_999)));
+    expect(outcome).toContain("No matching sessions found");
+    expect(total).toBeLessThan(2 * 14_000);
+  });
+
+  test("is tried only on the session with its chain", async () => {
+    await open(1);
+    await read(await write("x"));
+    await answer();
+    const late = await write("late");
+    await read(await write("x"));
+    await openMany();
+    const { outcome, total } = await countDerivations(() => read(late));
+    expect(outcome).toBe("late");
+    expect(total).toBeLessThan(20);
+  });
+
+  test("decrypts with the oldest session after a ratchet step", async () => {
+    await open(1);
+    await read(await write("x"));
+    await answer();
+    skip(200);
+    const late = await write("late");
+    await openMany();
+    expect(await read(late)).toBe("late");
   });
 });
 
