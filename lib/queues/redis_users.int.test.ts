@@ -12,8 +12,8 @@ import type { RedisUser } from "../testing/redis_users.ts";
 import { queueNames } from "./definitions.ts";
 import { createProducer } from "./producer.ts";
 
-// Tests what the users of nomad/data/redis.nomad.hcl may not do. The tests of the services run as these users and cover
-// what they may do.
+// Tests what the users of nomad/tasks/redis-users.yaml may not do. The tests of the services run as these users and
+// cover what they may do.
 
 let server: TestRedisServer;
 let folder: string;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The users of nomad/data/redis.nomad.hcl. */
+/** The users of nomad/tasks/redis-users.yaml, and the operator. */
 export const redisUsers = ["shards", "api", "workers", "calls", "operator"] as const;
 export type RedisUser = (typeof redisUsers)[number];
 

@@ -4,14 +4,10 @@
 
 variable "platform_pool" { default = "default" } # the nodes of the services
 variable "pgbouncer_port" { default = 6432 }
+variable "postgres_address" { default = "postgres.service.consul:5432" }
 variable "postgres_tls" { default = "disable" } # server_tls_sslmode: verify-full for a managed server
 variable "max_clients" { default = 1000 }       # client connections of a node (`task connections`)
-
-# Server connections, of which each node has an equal share: below max_connections of Postgres.
-variable "pool_size" { default = 40 }
-
-# Of the primary. NAME.service.consul follows a service in Consul.
-variable "postgres_address" { default = "postgres.service.consul:5432" }
+variable "pool_size" { default = 40 }           # server connections of all nodes together: below max_connections
 
 job "pgbouncer" {
   type      = "system"
@@ -30,33 +26,26 @@ job "pgbouncer" {
       source    = "usr"
       read_only = true
     }
-
-    # One process owns the port: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }
-
-    # Clients know one address: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: clients know one address
       attempts = 20
       interval = "1m"
       delay    = "250ms" # clients retry for seconds
       mode     = "delay"
     }
-    # A node that is cut off keeps it, as its services do.
-    disconnect { lost_after = "6h" }
+    disconnect { lost_after = "6h" } # a node that is cut off keeps it, as its services do
 
     service {
       name = "pgbouncer"
       port = "db"
-
-      # TCP and not a script: after a restart of the agent, Nomad's way of running scripts kills the task.
       check {
         name     = "accepts connections"
-        type     = "tcp"
-        interval = "2s" # a server that is gone is noticed within that
-        timeout  = "2s" # it answers within milliseconds
+        type     = "tcp" # a script check kills the task after a restart of the agent
+        interval = "2s"  # a server that is gone is noticed within that
+        timeout  = "2s"  # it answers within milliseconds
       }
     }
 
@@ -84,20 +73,18 @@ job "pgbouncer" {
         MAX_CLIENTS   = var.max_clients
       }
       template {
-        destination   = "local/pgbouncer.ini"
-        change_mode   = "signal"
-        change_signal = "SIGHUP"
-        splay         = "0s" # the default of 5 s would keep a moved server's address that long
-        data          = file("nomad/tasks/pgbouncer.ini.ctmpl")
+        destination = "local/pgbouncer.ini"
+        change_mode = "signal"
+        splay       = "0s" # the default of 5 s would keep a moved server's address that long
+        data        = file("nomad/tasks/pgbouncer.ini.ctmpl")
       }
       template {
-        destination   = "secrets/users"
-        data          = file("nomad/tasks/pgbouncer-users.ctmpl")
-        perms         = "0400"
-        uid           = 65534 # of the task
-        gid           = 65534
-        change_mode   = "signal"
-        change_signal = "SIGHUP"
+        destination = "secrets/users"
+        data        = file("nomad/tasks/pgbouncer-users.ctmpl")
+        perms       = "0400"
+        uid         = 65534 # of the task
+        gid         = 65534
+        change_mode = "signal"
       }
       resources {
         cpu        = 100 # MHz, a share and not a limit

@@ -6,11 +6,9 @@ variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
 variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
 variable "postgres_replica_port" { default = 5433 }
+variable "postgres_address" { default = "postgres.service.consul:5432" }
 variable "max_connections" { default = 100 }                  # as the primary's: a replica with fewer does not start
 variable "memory" { default = { reserve = 256, max = 1024 } } # MB: Postgres recommends a quarter for shared_buffers
-
-# Of the primary, as in pgbouncer.nomad.hcl.
-variable "postgres_address" { default = "postgres.service.consul:5432" }
 
 job "postgres-replica" {
   node_pool = var.data_pool
@@ -35,23 +33,17 @@ job "postgres-replica" {
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
     }
-
-    # One process owns the data and the port: the old one ends before the new one starts.
     update {
       min_healthy_time  = "5s"  # clients would have found it dead by then
       healthy_deadline  = "10m" # copying a big primary takes minutes
       progress_deadline = "15m" # one copy and some
     }
-
-    # A node that is cut off keeps its copy, which catches up when the node is back.
-    disconnect {
+    disconnect { # a node that is cut off keeps its copy, which catches up when the node is back
       reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
-
-    # Its copy is on this node: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: its copy is on this node
       attempts = 20
       interval = "1m"
       delay    = "1s" # clients retry for seconds
@@ -60,19 +52,16 @@ job "postgres-replica" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
 
     service {
       name = "postgres-replica"
       port = "db"
-
-      # TCP and not a script: after a restart of the agent, Nomad's way of running scripts kills the task.
       check {
         name     = "accepts connections"
-        type     = "tcp"
-        interval = "2s" # a server that is gone is noticed within that
-        timeout  = "2s" # it answers within milliseconds
+        type     = "tcp" # a script check kills the task after a restart of the agent
+        interval = "2s"  # a server that is gone is noticed within that
+        timeout  = "2s"  # it answers within milliseconds
       }
     }
 
@@ -136,11 +125,8 @@ job "postgres-replica" {
       kill_signal  = "SIGINT" # fast shutdown
       kill_timeout = "30s"    # as the primary's
       consul {}               # as above
-
-      # flock (-F: no fork, -n: no waiting) holds the volume while the server lives: a second server on the same files
-      # would destroy them, and namespaces hide one from the other.
       config {
-        command  = "/usr/bin/flock"
+        command  = "/usr/bin/flock" # a second server on the same files would destroy them
         args     = ["-F", "-n", "/data/lock", "${var.postgres_bin}/postgres", "-cconfig_file=/local/postgresql.conf"]
         cap_drop = ["all"]
       }
@@ -159,22 +145,17 @@ job "postgres-replica" {
         MAX_CONNECTIONS   = var.max_connections
         SHARED_BUFFERS_MB = floor(var.memory.max / 4) # a quarter of the memory it may use, as Postgres advises
       }
-
       template {
         destination = "etc/hosts"
         data        = file("nomad/tasks/hosts.ctmpl")
         change_mode = "noop" # read at each connection
       }
-
-      # Where its primary is and how to log in there is in /data/main/postgresql.auto.conf, which the copy wrote.
       template {
-        destination = "local/postgresql.conf"
-        change_mode = "restart"
+        destination = "local/postgresql.conf" # the copy wrote its primary into /data/main/postgresql.auto.conf
         data        = file("nomad/tasks/postgresql.conf.ctmpl")
       }
       template {
         destination = "local/pg_hba.conf"
-        change_mode = "restart"
         data        = "host all all all scram-sha-256\n"
       }
       resources {

@@ -1,7 +1,6 @@
 # The primary database, for a cluster without a managed Postgres. The prestart task makes the database cluster, the
-# database "prosaas" and its roles: prosaas owns it, services log in as prosaas_app, shards as prosaas_shards,
-# a replica as prosaas_replication.
-# nomad/tasks/postgres-passwords.ctmpl reads their passwords in nomad/jobs/postgres.
+# database "prosaas" and its roles: prosaas owns it, services log in as prosaas_app, shards as prosaas_shards, a
+# replica as prosaas_replication. nomad/tasks/postgres-passwords.ctmpl reads their passwords in nomad/jobs/postgres.
 
 variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
@@ -33,22 +32,16 @@ job "postgres" {
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
     }
-
-    # One process owns the data and the port: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }
-
-    # A node that is cut off keeps its primary: no other node has the data.
-    disconnect {
+    disconnect { # a node that is cut off keeps its primary: no other node has the data
       reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
-
-    # Its data is on this node: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: its data is on this node
       attempts = 20
       interval = "1m"
       delay    = "1s" # clients retry for seconds
@@ -57,19 +50,16 @@ job "postgres" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
 
     service {
       name = "postgres"
       port = "db"
-
-      # TCP and not a script: after a restart of the agent, Nomad's way of running scripts kills the task.
       check {
         name     = "accepts connections"
-        type     = "tcp"
-        interval = "2s" # a server that is gone is noticed within that
-        timeout  = "2s" # it answers within milliseconds
+        type     = "tcp" # a script check kills the task after a restart of the agent
+        interval = "2s"  # a server that is gone is noticed within that
+        timeout  = "2s"  # it answers within milliseconds
       }
     }
 
@@ -120,11 +110,8 @@ job "postgres" {
       user         = "nobody"
       kill_signal  = "SIGINT" # fast shutdown: open transactions are rolled back, everything is written
       kill_timeout = "30s"    # a checkpoint of 1 GB (max_wal_size) takes 10 s on a slow disk
-
-      # flock (-F: no fork, -n: no waiting) holds the volume while the server lives: a second server on the same files
-      # would destroy them, and namespaces hide one from the other.
       config {
-        command  = "/usr/bin/flock"
+        command  = "/usr/bin/flock" # a second server on the same files would destroy them
         args     = ["-F", "-n", "/data/lock", "${var.postgres_bin}/postgres", "-cconfig_file=/local/postgresql.conf"]
         cap_drop = ["all"]
       }
@@ -144,12 +131,10 @@ job "postgres" {
       }
       template {
         destination = "local/postgresql.conf"
-        change_mode = "restart"
         data        = file("nomad/tasks/postgresql.conf.ctmpl")
       }
       template {
         destination = "local/pg_hba.conf"
-        change_mode = "restart"
         data        = "host all all all scram-sha-256\nhost replication all all scram-sha-256\n"
       }
       resources {

@@ -1,5 +1,4 @@
 # A voice agent for development: a spoken menu that speaks services/calls/agent/PROTOCOL.md. Not for production.
-# Settings: services/calls/agent/config.ts.
 
 variable "call_agent_release" { type = string } # an address with checksum, as `task release` prints it
 variable "data_pool" { default = "default" }    # the nodes that it may run on
@@ -23,22 +22,16 @@ job "call-agent" {
       source    = "usr"
       read_only = true
     }
-
-    # One process owns the port: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # it has no traffic that could kill it
       healthy_deadline = "2m" # a start takes seconds
     }
-
-    # A node that is cut off keeps it: CALL_AGENT_URL names that node.
-    disconnect {
+    disconnect { # a node that is cut off keeps it: CALL_AGENT_URL names that node
       reconcile  = "keep_original"
       replace    = false
       lost_after = "1h" # longer than any repair
     }
-
-    # Clients know one address: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: clients know one address
       attempts = 20
       interval = "1m"
       delay    = "250ms" # clients retry for seconds
@@ -47,14 +40,12 @@ job "call-agent" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
 
     service {
       name = "prosaas-call-agent"
       port = "http"
       meta { ops_port = "${NOMAD_PORT_ops}" } # of /metrics, for Prometheus
-
       check {
         name     = "alive"
         type     = "http"

@@ -1,6 +1,6 @@
 # WhatsApp's and the voice carrier's side for development, tests and benchmarks: virtual phones, callers, and faults on
 # request. Not for production.
-# Settings: services/simulator/config.ts. Its templates read media_certificate, media_key and tls_authority.
+# Its templates read media_certificate, media_key and tls_authority.
 
 variable "simulator_release" { type = string }                # an address with checksum, as `task release` prints it
 variable "data_pool" { default = "default" }                  # the nodes that may hold it
@@ -36,22 +36,16 @@ job "simulator" {
       access_mode     = "single-node-single-writer"
       attachment_mode = "file-system"
     }
-
-    # One process owns the data and the ports: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # it has no traffic that could kill it
       healthy_deadline = "2m" # a start takes seconds
     }
-
-    # A node that is cut off keeps its phones: no other node has them.
-    disconnect {
+    disconnect { # a node that is cut off keeps its phones: no other node has them
       reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
-
-    # Its data is on this node: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: its data is on this node
       attempts = 20
       interval = "1m"
       delay    = "250ms" # clients retry for seconds
@@ -60,14 +54,12 @@ job "simulator" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
 
     service {
       name = "prosaas-simulator"
       port = "http"
       meta { ops_port = "${NOMAD_PORT_ops}" } # of /metrics, for Prometheus
-
       check {
         name     = "alive"
         type     = "http"
@@ -80,7 +72,6 @@ job "simulator" {
           grace = "20s" # longer than any start
         }
       }
-
       check {
         name     = "ready"
         type     = "http"
@@ -130,10 +121,8 @@ job "simulator" {
         data        = file("nomad/tasks/env.ctmpl")
         change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
-
-      # tls_authority signed the certificate of a development stack's edge (SIMULATOR_CA_FILE).
       dynamic "template" {
-        for_each = ["media_certificate", "media_key", "tls_authority"]
+        for_each = ["media_certificate", "media_key", "tls_authority"] # the last is SIMULATOR_CA_FILE
         content {
           destination = "secrets/${template.value}"
           data        = "{{ with nomadVar \"nomad/jobs/simulator\" }}{{ index . \"${template.value}\" }}{{ end }}"

@@ -34,22 +34,16 @@ job "nginx" {
       source    = "usr"
       read_only = true
     }
-
-    # One process owns the ports: the old one ends before the new one starts.
     update {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }
-
-    # A node that is cut off serves on; another edge starts where there is room, until the node is back.
-    disconnect {
+    disconnect { # a node that is cut off serves on; until it is back, another edge starts where there is room
       reconcile  = "keep_original"
       replace    = true
       lost_after = "1h" # longer than a cable takes to repair
     }
-
-    # Its ports are on this node: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: its ports are on this node
       attempts = 20
       interval = "1m"
       delay    = "250ms" # clients retry for seconds
@@ -58,13 +52,11 @@ job "nginx" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
 
     service {
       name = "prosaas-edge"
       port = "https"
-
       check {
         name     = "alive"
         type     = "http"
@@ -114,12 +106,10 @@ job "nginx" {
         EDGE_CONCURRENT_REQUESTS = var.edge_concurrent_requests
       }
       template {
-        destination   = "local/edge/nginx.conf"
-        data          = file("consul/nginx.conf.ctmpl")
-        change_mode   = "signal"
-        change_signal = "SIGHUP"
-        splay         = "0s" # the default of 5 s would keep a stopped allocation in the upstream that long
-
+        destination = "local/edge/nginx.conf"
+        data        = file("consul/nginx.conf.ctmpl")
+        change_mode = "signal"
+        splay       = "0s" # the default of 5 s would keep a stopped allocation in the upstream that long
         wait {
           min = "250ms" # collects what changes together
           max = "2s"    # below the shutdown_delay of api and calls
@@ -128,21 +118,19 @@ job "nginx" {
       template {
         destination     = "local/edge/nginx.sh"
         data            = file("consul/nginx.sh")
-        change_mode     = "restart"
         left_delimiter  = "@@{" # the script speaks no template language
         right_delimiter = "}@@"
       }
       dynamic "template" {
         for_each = ["tls_certificate", "tls_key"]
         content {
-          destination   = "secrets/${template.value}"
-          data          = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .${template.value} }}{{ end }}"
-          perms         = "0400"
-          uid           = 65534 # of the task
-          gid           = 65534
-          change_mode   = "signal"
-          change_signal = "SIGHUP"
-          splay         = "0s"
+          destination = "secrets/${template.value}"
+          data        = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .${template.value} }}{{ end }}"
+          perms       = "0400"
+          uid         = 65534 # of the task
+          gid         = 65534
+          change_mode = "signal"
+          splay       = "0s"
         }
       }
       resources {

@@ -1,5 +1,4 @@
 # The tenant and admin REST API. Stateless: any allocation answers any request, and nginx finds them in Consul.
-# Settings: services/api/config.ts.
 
 variable "api_release" { type = string }                     # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" }             # the nodes that it may run on
@@ -12,8 +11,7 @@ job "api" {
   node_pool = var.platform_pool
   priority  = 70 # above the workers: people wait for it
 
-  # On as many nodes as there are, before two share one.
-  spread { attribute = "${node.unique.id}" }
+  spread { attribute = "${node.unique.id}" } # on as many nodes as there are, before two share one
 
   group "api" {
     count = var.count
@@ -26,8 +24,6 @@ job "api" {
       source    = "usr"
       read_only = true
     }
-
-    # Where STORAGE_URL is file:///media. A cluster of several machines has a bucket, and no such volume.
     dynamic "volume" {
       for_each = var.media_volume ? ["media"] : []
       labels   = [volume.value]
@@ -47,16 +43,12 @@ job "api" {
       min_healthy_time = "10s" # shorter, and a process that dies at its first real request counts as healthy
       healthy_deadline = "2m"  # a start takes seconds
     }
-
-    # While a node is cut off, others run its replicas; the originals go on when it is back.
-    disconnect {
+    disconnect { # while a node is cut off, others run its replicas; the originals go on when it is back
       reconcile  = "keep_original"
       replace    = true
       lost_after = "1h" # longer than any cut but a lost node
     }
-
-    # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
-    restart {
+    restart { # five quick tries here, then a new allocation, on another node if there is one
       attempts = 5
       interval = "1m"
       delay    = "1s" # a dependency that restarts is back within seconds
@@ -64,14 +56,12 @@ job "api" {
     reschedule {
       delay     = "5s" # Nomad's least
       max_delay = "1m" # the longest that a repaired cluster waits
-      unlimited = true
     }
 
     service {
       name = "prosaas-api"
       port = "http"
       meta { ops_port = "${NOMAD_PORT_ops}" } # of /metrics, for Prometheus
-
       check {
         name     = "alive"
         type     = "http"
@@ -84,7 +74,6 @@ job "api" {
           grace = "20s" # longer than any start
         }
       }
-
       check {
         name     = "ready"
         type     = "http"

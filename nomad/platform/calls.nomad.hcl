@@ -1,5 +1,4 @@
 # Voice webhooks and media streams. Any allocation serves any request of a call: state is in Redis.
-# Settings: services/calls/config.ts.
 
 variable "calls_release" { type = string }                   # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" }             # the nodes that it may run on
@@ -11,8 +10,7 @@ job "calls" {
   node_pool = var.platform_pool
   priority  = 75 # a call in progress cannot wait
 
-  # On as many nodes as there are, before two share one.
-  spread { attribute = "${node.unique.id}" }
+  spread { attribute = "${node.unique.id}" } # on as many nodes as there are, before two share one
 
   group "calls" {
     count = var.count
@@ -25,9 +23,7 @@ job "calls" {
       source    = "usr"
       read_only = true
     }
-
-    # The old ones stop once as many new ones serve, as those of the API.
-    update {
+    update { # the old ones stop once as many new ones serve, as those of the API
       canary            = var.count
       auto_promote      = true
       auto_revert       = true
@@ -35,16 +31,12 @@ job "calls" {
       healthy_deadline  = "2m"  # a start takes seconds
       progress_deadline = "15m" # old allocations drain their calls for up to 10 minutes
     }
-
-    # While a node is cut off, new calls go elsewhere; the calls on it go on, and it is kept when it is back.
-    disconnect {
+    disconnect { # while a node is cut off, its calls go on and new ones go elsewhere
       reconcile  = "keep_original"
       replace    = true
       lost_after = "1h" # longer than any call
     }
-
-    # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
-    restart {
+    restart { # five quick tries here, then a new allocation, on another node if there is one
       attempts = 5
       interval = "1m"
       delay    = "1s" # a dependency that restarts is back within seconds
@@ -52,14 +44,12 @@ job "calls" {
     reschedule {
       delay     = "5s" # Nomad's least
       max_delay = "1m" # the longest that a repaired cluster waits
-      unlimited = true
     }
 
     service {
       name = "prosaas-calls"
       port = "http"
       meta { ops_port = "${NOMAD_PORT_ops}" } # of /metrics, for Prometheus
-
       check {
         name     = "alive"
         type     = "http"
@@ -72,7 +62,6 @@ job "calls" {
           grace = "20s" # longer than any start
         }
       }
-
       check {
         name     = "ready"
         type     = "http"

@@ -1,6 +1,5 @@
 # Builds the missing indexes, CONCURRENTLY and one at a time. Registered once; each run is a dispatch, because an
 # unchanged batch job does not run again: nomad job dispatch [-meta drop=NAME,…] indexer
-# Settings: services/indexer/config.ts.
 
 variable "indexer_release" { type = string }     # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" } # the nodes that it may run on
@@ -9,9 +8,7 @@ job "indexer" {
   type      = "batch"
   node_pool = var.platform_pool
 
-  parameterized {
-    meta_optional = ["drop"] # names of retired indexes to drop, separated by commas
-  }
+  parameterized { meta_optional = ["drop"] } # names of retired indexes to drop, separated by commas
 
   group "indexer" {
     volume "usr" {
@@ -19,19 +16,12 @@ job "indexer" {
       source    = "usr"
       read_only = true
     }
-
-    # A server that is just starting refuses connections; a real fault shows after three tries.
-    restart {
+    restart { # a server that is just starting refuses connections; a real fault shows after three tries
       attempts = 2
       interval = "5m"
       delay    = "2s"
     }
-
-    # A failed run is for a person to look at.
-    reschedule {
-      attempts  = 0
-      unlimited = false
-    }
+    reschedule { attempts = 0 } # a failed run is for a person to look at
 
     task "indexer" {
       driver       = "exec"

@@ -1,6 +1,5 @@
 # Brings the schema up to date and stores the first admin key. Registered once; each run is a dispatch, because an
 # unchanged batch job does not run again: nomad job dispatch migrate
-# Settings: services/migrate/config.ts.
 
 variable "migrate_release" { type = string }     # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" } # the nodes that it may run on
@@ -17,19 +16,12 @@ job "migrate" {
       source    = "usr"
       read_only = true
     }
-
-    # A server that is just starting refuses connections; a real fault shows after three tries.
-    restart {
+    restart { # a server that is just starting refuses connections; a real fault shows after three tries
       attempts = 2
       interval = "5m"
       delay    = "2s"
     }
-
-    # A failed run is for a person to look at.
-    reschedule {
-      attempts  = 0
-      unlimited = false
-    }
+    reschedule { attempts = 0 } # a failed run is for a person to look at
 
     task "migrate" {
       driver       = "exec"

@@ -1,6 +1,5 @@
 # The WhatsApp shards. Allocation k is shard k + 1 and keeps its logins on the volume wa-auth[k], which must exist
 # before the count grows (nomad/volumes). Scaling down keeps the volumes.
-# Settings: services/whatsapp/config.ts.
 #
 # Each shard has secrets of its own: SHARD_TOKEN_<n> and AUTH_KEYS_<n> in nomad/jobs/wa-shards, derived from shard_token
 # and shard_keys in prosaas/secrets, which no task can read. A task sees its own two only: its template renders no
@@ -49,9 +48,7 @@ job "wa-shards" {
       healthy_deadline = "2m"  # 1,000 sessions are open after 15 s
       auto_revert      = true
     }
-
-    # Its data is on this node: it restarts here without end, at most 20 times a minute.
-    restart {
+    restart { # here, without end, at most 20 times a minute: its data is on this node
       attempts = 20
       interval = "1m"
       delay    = "250ms" # clients retry for seconds
@@ -60,14 +57,11 @@ job "wa-shards" {
     reschedule {
       delay          = "5s" # Nomad's least: what no restart repairs gets a new allocation at once
       delay_function = "constant"
-      unlimited      = true
     }
-
-    # A lost node keeps its shards: another node has no volume for them, and a second owner is the worst case.
-    disconnect {
-      lost_after = "6h" # longer than any repair
-      replace    = false
+    disconnect { # a lost node keeps its shards: no other node has their volumes
       reconcile  = "keep_original"
+      replace    = false
+      lost_after = "6h" # longer than any repair
     }
 
     service {
@@ -77,15 +71,13 @@ job "wa-shards" {
         ops_port    = "${NOMAD_PORT_ops}"    # of /metrics, for Prometheus
         shard_index = "${NOMAD_ALLOC_INDEX}" # from 0; the shard's number is one more
       }
-
       check {
-        name     = "alive"
-        type     = "http"
-        port     = "ops"
-        path     = "/health"
-        interval = "5s"
-        timeout  = "2s" # it answers from memory, within milliseconds
-
+        name                     = "alive"
+        type                     = "http"
+        port                     = "ops"
+        path                     = "/health"
+        interval                 = "5s"
+        timeout                  = "2s" # it answers from memory, within milliseconds
         initial_status           = "passing"
         failures_before_critical = 2 # as for "ready"
         check_restart {
@@ -93,7 +85,6 @@ job "wa-shards" {
           grace = "20s" # longer than any start
         }
       }
-
       check {
         name     = "ready"
         type     = "http"
@@ -101,14 +92,10 @@ job "wa-shards" {
         path     = "/ready"
         interval = "2s"
         timeout  = "2s" # as above
-
-        # A shard that is killed is back within a second or two: routers keep its address, and callers retry until it
-        # listens.
+        # A killed shard is back within two seconds: routers keep its address, and callers retry until it listens.
         initial_status           = "passing"
         failures_before_critical = 2
-
-        # Readiness follows Redis, Consul and the volume's owner; a deployment must not fail over those.
-        on_update = "ignore"
+        on_update                = "ignore" # a deployment must not fail over Redis, Consul or the volume's owner
       }
     }
 

@@ -1,7 +1,6 @@
 # Queue workers. lib/queues/definitions.ts says which queues a group serves; `task lint` compares this file with it.
 # A running job may change its profile: new allocations take over what the old ones do not finish (`task scale:profile`
-# starts the new ones first).
-# Settings: services/workers/config.ts. A template reads media_ca.
+# starts the new ones first). A template reads media_ca.
 
 variable "workers_release" { type = string }     # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" } # the nodes that it may run on
@@ -33,31 +32,24 @@ job "workers" {
   node_pool = var.platform_pool
   priority  = 60 # their queues can wait
 
-  # On as many nodes as there are, before two share one.
-  spread { attribute = "${node.unique.id}" }
+  spread { attribute = "${node.unique.id}" } # on as many nodes as there are, before two share one
 
   dynamic "group" {
     for_each = local.groups[var.profile]
     labels   = [group.key]
     content {
       count = var.counts[group.key]
-      # For `task autoscale`, or the Nomad Autoscaler with Prometheus.
-      scaling {
+      scaling { # for `task autoscale`, or the Nomad Autoscaler with Prometheus
         enabled = true
         min     = 1
         max     = max(var.max, var.counts[group.key])
-
         policy {
           evaluation_interval = "10s"
           cooldown            = "1m" # a new allocation takes half a minute to serve and to show
-
           check "oldest_job" {
             source = "prometheus"
             query  = "max(prosaas_queue_oldest_seconds{queue=~\"${group.value.queues}\"})"
-
-            strategy "target-value" {
-              target = group.value.wait
-            }
+            strategy "target-value" { target = group.value.wait }
           }
         }
       }
@@ -71,8 +63,6 @@ job "workers" {
         source    = "usr"
         read_only = true
       }
-
-      # Where STORAGE_URL is file:///media. A cluster of several machines has a bucket, and no such volume.
       dynamic "volume" {
         for_each = var.media_volume ? ["media"] : []
         labels   = [volume.value]
@@ -96,16 +86,12 @@ job "workers" {
         min_healthy_time  = "10s" # shorter, and a process that dies at its first real request counts as healthy
         healthy_deadline  = "2m"  # a start takes seconds
       }
-
-      # While a node is cut off, others take its jobs; leases keep the two apart.
-      disconnect {
+      disconnect { # while a node is cut off, others take its jobs; leases keep the two apart
         reconcile  = "keep_original"
         replace    = true
         lost_after = "1h" # longer than any job
       }
-
-      # Five quick tries here, then another allocation, elsewhere if there is an elsewhere.
-      restart {
+      restart { # five quick tries here, then a new allocation, on another node if there is one
         attempts = 5
         interval = "1m"
         delay    = "1s" # a dependency that restarts is back within seconds
@@ -113,14 +99,12 @@ job "workers" {
       reschedule {
         delay     = "5s" # Nomad's least
         max_delay = "1m" # the longest that a repaired cluster waits
-        unlimited = true
       }
 
       service {
         name = "prosaas-worker-${group.key}"
         port = "ops"
         meta { ops_port = "${NOMAD_PORT_ops}" } # of /metrics, for Prometheus
-
         check {
           name     = "alive"
           type     = "http"
@@ -133,7 +117,6 @@ job "workers" {
             grace = "20s" # longer than any start
           }
         }
-
         check {
           name     = "ready"
           type     = "http"
@@ -189,10 +172,8 @@ job "workers" {
           data        = file("nomad/tasks/env.ctmpl")
           change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
         }
-
-        # The authority of a media host other than WhatsApp's (NODE_EXTRA_CA_CERTS), for development.
         template {
-          destination = "secrets/media_ca"
+          destination = "secrets/media_ca" # of a media host other than WhatsApp's (NODE_EXTRA_CA_CERTS)
           data        = "{{ with nomadVar \"nomad/jobs/workers\" }}{{ or (index . \"media_ca\") \"\" }}{{ end }}"
           perms       = "0400"
           uid         = 65534 # of the task

@@ -15,7 +15,7 @@ const generators = {
   /** Of the role that shards copy their state as. */
   postgres_shards_password: () => token(32),
   postgres_replication_password: () => token(32),
-  /** Of the users in nomad/data/redis.nomad.hcl. */
+  /** Of the users in nomad/tasks/redis-users.yaml. */
   redis_shards_password: () => token(32),
   redis_api_password: () => token(32),
   redis_workers_password: () => token(32),

@@ -11,7 +11,7 @@ const maxOccurrences = 2;
 
 type Exception = { path: string; line: string; reason: string };
 
-/** A run in files whose path begins with `path` is accepted if it has this line. */
+/** A run in files whose path begins with `path` is accepted if it has this line, with or without a comment after it. */
 const exceptions: readonly Exception[] = [
   { path: "nomad/", line: "restart {", reason: "each group states its own restarts" },
   { path: "nomad/", line: "reschedule {", reason: "each group states where its allocations start again" },
@@ -76,7 +76,9 @@ export function applyExceptions(
   const used = new Set<Exception>();
   const faults = repeats.filter(({ lines, occurrences }) => {
     const exception = list.find(
-      ({ path, line }) => lines.includes(line) && occurrences.every((one) => one.path.startsWith(path)),
+      ({ path, line }) =>
+        lines.some((text) => text === line || text.startsWith(`${line} #`)) &&
+        occurrences.every((one) => one.path.startsWith(path)),
     );
     if (exception !== undefined) used.add(exception);
     return exception === undefined;
