@@ -37,8 +37,8 @@ export async function pairAll(
     await simulator.makePhone(phone);
     await shard.client.connect(shard.location, id, { method: "qr" });
     const shown = async () => (await shard.client.view(shard.location, id)).qr;
-    await simulator.scan(phone, await until(shown, { deadlineMs: 60_000, what: "a QR code", everyMs: 25 }));
+    await simulator.scan(phone, await until(shown, { deadlineMs: 300_000, what: "a QR code", everyMs: 25 }));
     const opened = async () => (await shard.client.view(shard.location, id)).status === "open";
-    await until(opened, { deadlineMs: 60_000, what: "a session to open", everyMs: 25 });
+    await until(opened, { deadlineMs: 300_000, what: "a session to open", everyMs: 25 });
   });
 }

@@ -83,7 +83,7 @@ export class ShardProcess extends Supervised {
           throw error;
         },
       );
-    await until(accepted, { what: "an accepted connect request", everyMs: 500, deadlineMs: 30_000 });
+    await until(accepted, { what: "an accepted connect request", everyMs: 500, deadlineMs: 300_000 });
   }
 
   /** Resolves when the shard answers. */
@@ -93,7 +93,7 @@ export class ShardProcess extends Supervised {
       await fetch(this.location.url);
       return (await fetch(`http://127.0.0.1:${this.opsPort}/health`)).ok;
     };
-    await until(answers, { deadlineMs: 60_000, what: "the shard", everyMs: 10 });
+    await until(answers, { deadlineMs: 300_000, what: "the shard", everyMs: 10 });
   }
 
   async sessions(): Promise<Pick<SessionView, "business_id" | "status" | "reason">[]> {
@@ -104,7 +104,7 @@ export class ShardProcess extends Supervised {
   }
 
   /** Waits until `count` sessions are open. */
-  async allOpen(count: number, deadlineMs = 120_000): Promise<void> {
+  async allOpen(count: number, deadlineMs = 300_000): Promise<void> {
     const open = async () => (await this.sessions()).filter(({ status }) => status === "open").length === count;
     await until(open, { deadlineMs, what: `${count} open sessions`, everyMs: 25 });
   }

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../../../lib/testing/until.ts";
+import { OwnershipUnconfirmed, ShardLost } from "../volume/owner.ts";
 import { AuthState } from "./auth_state.ts";
 import { AuthStore } from "./auth_store.ts";
 import { KeyRing } from "../../../lib/core/key_ring.ts";
@@ -111,6 +112,44 @@ describe("the auth state", () => {
     expect(store.read("lid-mapping:a")).toBeUndefined();
     expect(await state.keys.get("lid-mapping", ["a"])).toEqual({});
     expect(faults).toHaveLength(1);
+  });
+
+  describe("while Consul has to confirm the ownership", () => {
+    let error: Error | undefined;
+    let attempts: number;
+    let faults: unknown[];
+    let state: AuthState;
+    beforeEach(() => {
+      error = new OwnershipUnconfirmed(1);
+      attempts = 0;
+      faults = [];
+      const fence = () => {
+        attempts += 1;
+        if (error !== undefined) throw error;
+      };
+      state = new AuthState({ store, fence, onFault: (fault) => void faults.push(fault) });
+      state.creds.account = { details: Buffer.from("x") };
+    });
+
+    test("keeps changes in memory and writes them afterwards", async () => {
+      const durable = change(state, { "lid-mapping": { a: "b" } });
+      state.saveCreds();
+      await until(() => attempts > 4);
+      expect([store.read("lid-mapping:a"), store.read("creds")]).toEqual([undefined, undefined]);
+      error = undefined;
+      await durable;
+      expect(faults).toEqual([]);
+      const again = reopen();
+      expect(await again.keys.get("lid-mapping", ["a"])).toEqual({ a: "b" });
+      expect(again.paired).toBeTrue();
+    });
+
+    test("drops them once another process owns the shard", async () => {
+      void change(state, { "lid-mapping": { a: "b" } }).catch(() => {});
+      error = new ShardLost(1);
+      await until(() => faults.length === 1);
+      expect(store.read("lid-mapping:a")).toBeUndefined();
+    });
   });
 
   test("commits one event-loop turn at once, latest values only", async () => {

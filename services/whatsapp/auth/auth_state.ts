@@ -7,7 +7,9 @@ import type {
   SignalKeyStore,
 } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
+import { sleep } from "../../../lib/core/time.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
+import { OwnershipUnconfirmed } from "../volume/owner.ts";
 import type { AuthStore } from "./auth_store.ts";
 
 /** Values cached for one session. An active chat needs three, so a session hardly ever reads from the disk. */
@@ -25,9 +27,16 @@ const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
  */
 const mostlyAbsent: ReadonlySet<string> = new Set(["account-spelling", "lid-mapping"]);
 
+/**
+ * How long changes wait in memory after a suspension of the process. Consul answers within milliseconds on a healthy
+ * machine. A fault at once would reconnect all sessions of a machine that was only overloaded.
+ */
+const confirmationMs = 30_000;
+const confirmationPollMs = 50;
+
 export type AuthStateOptions = {
   store: AuthStore;
-  /** Called before each write; throws if this process may no longer write. */
+  /** Called before each write; throws if this process may no longer write, or OwnershipUnconfirmed if not yet. */
   fence: () => void;
   /** A read or write of the store failed: the session must stop before it answers WhatsApp. */
   onFault: (error: unknown) => void;
@@ -86,7 +95,10 @@ export class AuthState implements AuthenticationState {
 
   /** Stores the credentials once the login is linked, together with earlier key changes. */
   saveCreds(): void {
-    if (this.paired) this.#write([["creds", encode(this.creds)]]);
+    if (!this.paired) return;
+    if (this.#isConfirmed()) return this.#write([["creds", encode(this.creds)]]);
+    this.#changed.set("creds", this.creds);
+    if (this.#commit === undefined) this.#promiseCommit();
   }
 
   #get<T extends keyof SignalDataTypeMap>(type: T, ids: string[]): { [id: string]: SignalDataTypeMap[T] } {
@@ -116,7 +128,7 @@ export class AuthState implements AuthenticationState {
   }
 
   #set(data: SignalDataSet): void {
-    this.#assertWritable();
+    this.#isConfirmed();
     for (const [type, entries] of Object.entries(data)) {
       for (const [id, value] of Object.entries(entries ?? {})) {
         const name = `${type}:${id}`;
@@ -138,14 +150,19 @@ export class AuthState implements AuthenticationState {
     // Dependents learn of a failure through onFault too.
     promise.catch(() => {});
     this.beforeCommit(promise);
-    setImmediate(() => {
-      if (this.#changed.size === 0 || this.#revoked) return;
-      try {
-        this.#write([]);
-      } catch {
-        // Reported by onFault.
+    setImmediate(() => void this.#commitChanges());
+  }
+
+  async #commitChanges(): Promise<void> {
+    const deadline = performance.now() + confirmationMs;
+    try {
+      while (this.#changed.size > 0 && !this.#isConfirmed() && performance.now() < deadline) {
+        await sleep(confirmationPollMs);
       }
-    });
+      if (this.#changed.size > 0) this.#write([]);
+    } catch {
+      // Reported by onFault, unless the connection is over.
+    }
   }
 
   #read(name: string): unknown {
@@ -184,12 +201,24 @@ export class AuthState implements AuthenticationState {
     }
   }
 
-  #assertWritable(): void {
+  /** False while Consul has to confirm the ownership of the shard. */
+  #isConfirmed(): boolean {
+    try {
+      this.#assertWritable((error) => error instanceof OwnershipUnconfirmed);
+      return true;
+    } catch (error) {
+      if (error instanceof OwnershipUnconfirmed) return false;
+      throw error;
+    }
+  }
+
+  /** Reports errors as faults, except for those that are `tolerated`. */
+  #assertWritable(tolerated: (error: unknown) => boolean = () => false): void {
     if (this.#revoked) throw new ConnectionClosed();
     try {
       this.#options.fence();
     } catch (error) {
-      this.#options.onFault(error);
+      if (!tolerated(error)) this.#options.onFault(error);
       throw error;
     }
   }

@@ -16,6 +16,8 @@ import { GarbleWatch } from "./garble_watch.ts";
 import type { Login } from "./login.ts";
 import type { SessionOptions } from "./session_options.ts";
 import type { Event, Pairing } from "./states.ts";
+import { storeFault } from "./store_faults.ts";
+import { OwnershipUnconfirmed } from "../volume/owner.ts";
 
 type Options = SessionOptions & {
   logger: Logger;
@@ -61,9 +63,9 @@ export class CurrentConnection {
       const auth = login.renewAuth(store);
       this.#connection = this.#create(auth, new Placeholders(store), pairing);
     } catch (error) {
-      // The socket could not be created, most likely because of the address; or the shard has another owner.
       logger.error({ error: messageOf(error) }, "a connection could not be started");
-      dispatch({ is: "ended", code: 500 });
+      // Otherwise the socket could not be created, most likely because of the address.
+      dispatch(error instanceof OwnershipUnconfirmed ? storeFault(error) : { is: "ended", code: 500 });
     }
   }
 

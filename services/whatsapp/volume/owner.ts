@@ -11,7 +11,10 @@ import type { Volume } from "./volume.ts";
 
 /** This process's claim on its shard number. */
 export type Owner = {
-  /** Throws once another process owns the shard. Called before each write to a store and each batch. */
+  /**
+   * Called before each write to a store and each batch.
+   * @throws ShardLost once another process owns the shard, OwnershipUnconfirmed while one may.
+   */
   fence(): void;
   /** Consul's LockIndex when the lock was acquired: a later owner has a higher one. */
   readonly token: number;
@@ -36,6 +39,13 @@ const record = z.object({ session: z.string(), token: z.int().min(0).nullable() 
 export class ShardLost extends AppError {
   constructor(shard: number) {
     super("unavailable", `Shard ${shard} is owned by another process now.`, { retryAfterS: 5 });
+  }
+}
+
+/** This process was suspended: another one may own the shard until Consul confirms that none does. */
+export class OwnershipUnconfirmed extends AppError {
+  constructor(shard: number) {
+    super("unavailable", `Shard ${shard} was suspended and waits for Consul to confirm its lock.`, { retryAfterS: 5 });
   }
 }
 
@@ -80,7 +90,9 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
       return lock.confirmedAt;
     },
     fence: () => {
-      if (lock.state === "lost" || lock.state === "frozen") throw new ShardLost(volume.shard);
+      const { state } = lock;
+      if (state === "lost") throw new ShardLost(volume.shard);
+      if (state === "frozen") throw new OwnershipUnconfirmed(volume.shard);
     },
     release: () => lock.release(),
   };

@@ -1,6 +1,7 @@
 import { until } from "../../../../lib/testing/until.ts";
 import type { SessionView } from "../../../../lib/contracts/shard/index.ts";
 import type { Fault } from "../../rig/simulator.ts";
+import { patienceMs } from "./patience.ts";
 import type { Step, StepContext } from "./steps.ts";
 
 /** Messages that a fault of messages hits. */
@@ -73,7 +74,7 @@ export const faultSteps: Step[] = [
         if (view.status === "open") await stage.simulator.fault(trigger);
         return view.reason?.includes(reason);
       };
-      await until(halted, { what: `the session to end for ${reason}`, everyMs: 100, deadlineMs: 30_000 });
+      await until(halted, { what: `the session to end for ${reason}`, everyMs: 100, deadlineMs: patienceMs });
       await stage.shard.connect(id);
     },
   })),
@@ -96,7 +97,7 @@ async function loggedOut({ stage, logins: { pairingBusiness } }: StepContext): P
         const view = await shard.client.view(shard.location, pairingBusiness.id);
         return view.status === status ? view : undefined;
       },
-      { what: `the session to be ${status}`, deadlineMs: 30_000 },
+      { what: `the session to be ${status}`, deadlineMs: patienceMs },
     );
   await reaches("logged_out");
   await shard.connect(pairingBusiness.id);

@@ -2,6 +2,7 @@ import { createBusinessRow } from "../../../../lib/testing/business.ts";
 import { until } from "../../../../lib/testing/until.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { makeBusinesses, pairAll } from "../../rig/pairing.ts";
+import { patienceMs } from "./patience.ts";
 import type { Stage } from "./stage.ts";
 
 /** The businesses of a run and the logins that they must keep. */
@@ -36,7 +37,7 @@ export class Logins {
   }
 
   /** Waits until every session of the businesses is open; returns the seconds that it took. */
-  async allOpen(deadlineMs = 120_000): Promise<number> {
+  async allOpen(): Promise<number> {
     const began = performance.now();
     const ids = new Set(this.businesses.map(({ id }) => id));
     const open = async () => {
@@ -45,7 +46,7 @@ export class Logins {
         sessions.filter(({ business_id, status }) => ids.has(business_id) && status === "open").length === ids.size
       );
     };
-    await until(open, { what: "all sessions to be open", deadlineMs, everyMs: 20 });
+    await until(open, { what: "all sessions to be open", deadlineMs: patienceMs, everyMs: 20 });
     return (performance.now() - began) / 1000;
   }
 

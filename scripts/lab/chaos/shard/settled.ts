@@ -1,8 +1,6 @@
 import { until } from "../../../../lib/testing/until.ts";
+import { patienceMs } from "./patience.ts";
 import type { Stage } from "./stage.ts";
-
-/** Longer than the growing waits after WhatsApp's refusals and the backlog behind them on a busy machine. */
-const deadlineMs = 900_000;
 
 /** Waits until no message is in flight: in the outbox, in WhatsApp's mailboxes or in the journal. */
 export async function settled({
@@ -11,7 +9,7 @@ export async function settled({
   owner,
 }: Pick<Stage, "shard" | "simulator" | "owner">): Promise<void> {
   const wait = (what: string, condition: () => Promise<boolean>) =>
-    until(condition, { what, deadlineMs, everyMs: 250 });
+    until(condition, { what, deadlineMs: patienceMs, everyMs: 250 });
   await wait("the outbox to be empty", async () => {
     const [row] = await owner<[{ count: number }]>`
       select count(*)::integer as count from messages where status = 'queued'`;

@@ -2,6 +2,7 @@ import { until } from "../../../../lib/testing/until.ts";
 import type { Server } from "../../rig/servers.ts";
 import type { Logins } from "./logins.ts";
 import { faultSteps } from "./faults.ts";
+import { patienceMs } from "./patience.ts";
 import type { Stage } from "./stage.ts";
 
 export type StepContext = {
@@ -54,7 +55,11 @@ export const steps: Step[] = [...kills, ...storms, ...outages, ...faultSteps];
 async function killInMidBatch({ stage: { shard, simulator } }: StepContext): Promise<void> {
   const accepted = async () => (await simulator.stats())["messages_accepted"]!;
   const before = await accepted();
-  await until(async () => (await accepted()) > before + 20, { what: "some messages", everyMs: 1, deadlineMs: 60_000 });
+  await until(async () => (await accepted()) > before + 20, {
+    what: "some messages",
+    everyMs: 1,
+    deadlineMs: patienceMs,
+  });
   await shard.kill();
   await shard.ready();
 }
@@ -63,7 +68,7 @@ async function killInMidBatch({ stage: { shard, simulator } }: StepContext): Pro
 async function killInASet({ stage: { shard } }: StepContext): Promise<void> {
   const { starts } = shard;
   shard.signal("SIGUSR2");
-  await until(() => shard.starts > starts, { what: "the shard to die in a set", deadlineMs: 60_000 });
+  await until(() => shard.starts > starts, { what: "the shard to die in a set", deadlineMs: patienceMs });
   await shard.ready();
 }
 
@@ -76,7 +81,7 @@ async function killInAPairing({
   const view = () => shard.client.view(shard.location, id);
   const code = async () => {
     await shard.connect(id);
-    return until(async () => (await view()).qr, { what: "a QR code", deadlineMs: 60_000 });
+    return until(async () => (await view()).qr, { what: "a QR code", deadlineMs: patienceMs });
   };
   await code();
   await shard.kill();
@@ -85,7 +90,7 @@ async function killInAPairing({
   await shard.kill();
   await until(async () => (await view()).status === "open", {
     what: "the session that was being paired to open",
-    deadlineMs: 60_000,
+    deadlineMs: patienceMs,
   });
 }
 

@@ -4,6 +4,7 @@ import { until } from "../../../../../lib/testing/until.ts";
 import type { MessageContent } from "../../../../../lib/messages/index.ts";
 import type { Business } from "../../../rig/pairing.ts";
 import type { Fault, Screen } from "../../../rig/simulator.ts";
+import { patienceMs } from "../patience.ts";
 import type { Stage } from "../stage.ts";
 import { submit } from "../submit.ts";
 import type { Submitted } from "../submit.ts";
@@ -31,8 +32,6 @@ export class Register {
 }
 
 const firstCustomer = 15_600_000_000;
-/** Longer than any outage, the growing waits after refusals and the backlog behind them on a busy machine. */
-const deadlineMs = 900_000;
 
 export const oneOf = <T>(choices: readonly T[]): T => choices[Math.floor(Math.random() * choices.length)]!;
 
@@ -114,7 +113,7 @@ export class Occurrence {
     };
     const scope = forBusiness(this.#stage.db, this.business.id);
     const stored = () => storeMedia(scope, this.#stage.store, bytes(), { maxBytes: content.length });
-    const { media } = await until(stored, { what: "Postgres to have a file", deadlineMs, everyMs: 250 });
+    const { media } = await until(stored, { what: "Postgres to have a file", deadlineMs: patienceMs, everyMs: 250 });
     return { id: media.id, mime: media.mime };
   }
 
@@ -129,7 +128,7 @@ export class Occurrence {
         failed = row?.status === "failed";
         return failed;
       },
-      { what: `${phone} to show a message`, deadlineMs, everyMs: 250 },
+      { what: `${phone} to show a message`, deadlineMs: patienceMs, everyMs: 250 },
     );
     return !failed;
   }
@@ -140,7 +139,7 @@ export class Occurrence {
       const [row] = await this.#stage.owner<{ status: string }[]>`select status from messages where id = ${id}`;
       return row !== undefined && row.status !== "queued";
     };
-    await until(answered, { what: `the message ${id} to be answered`, deadlineMs, everyMs: 250 });
+    await until(answered, { what: `the message ${id} to be answered`, deadlineMs: patienceMs, everyMs: 250 });
   }
 
   /** Resolves when Postgres has a phone's message; returns its chat. */
@@ -151,7 +150,7 @@ export class Occurrence {
           select chat from messages where business_id = ${this.business.id} and wa_message_id = ${id}`;
         return row?.chat;
       },
-      { what: `Postgres to have the message ${id}`, deadlineMs, everyMs: 250 },
+      { what: `Postgres to have the message ${id}`, deadlineMs: patienceMs, everyMs: 250 },
     );
   }
 
