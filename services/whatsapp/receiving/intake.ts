@@ -1,5 +1,5 @@
 import { isJidGroup, isLidUser, jidNormalizedUser } from "@whiskeysockets/baileys";
-import type { BinaryNode, Contact, WAMessageKey, WASocket } from "@whiskeysockets/baileys";
+import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
@@ -13,23 +13,19 @@ import { RetryBudget } from "../session/retry_budget.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
 import { Attempts } from "./attempts.ts";
 import type { Attempt } from "./attempts.ts";
+import { AwaitedContent } from "./awaited_content.ts";
 import { decodePlaintext, envelopeOf } from "./decoder.ts";
 import type { Decoded, DecodedPlaintext } from "./decoder.ts";
-import { belongsToChat, inboundWithout } from "./inbound.ts";
+import { inboundWithout } from "./inbound.ts";
 import { missingContent } from "./placeholders.ts";
-import type { Missing, Placeholder } from "./placeholders.ts";
-import { requestContent } from "./request_content.ts";
+import type { Missing } from "./placeholders.ts";
 import { receiptsOf } from "./receipts.ts";
+import { untilDurable } from "./until_durable.ts";
 
 /** A group message has two: the message, and the sender key to it. */
 const maxCiphertexts = 4;
 /** Receipts journaled before the event loop may run other work. WhatsApp names fewer in one stanza. */
 const receiptsPerSlice = 250;
-/** Until a message without content is journaled as unavailable: its sender and the phone answer within seconds. */
-const defaultUnavailableAfterMs = 60_000;
-const maxCheckMs = 5_000;
-/** Anyone can send garbage: the metric counts each drop, and the log names one a minute. */
-const dropLogIntervalMs = 60_000;
 
 type Options = Pick<
   ConnectionOptions,
@@ -62,13 +58,13 @@ type Options = Pick<
 export class Intake {
   readonly retries = new RetryBudget();
   readonly #options: Options;
+  readonly #awaited: AwaitedContent;
   /** The stanza of each ciphertext: decryption receives the ciphertext alone. */
   readonly #stanzas = new WeakMap<Uint8Array, BinaryNode>();
-  #isReporting = false;
-  #dropLoggedAt = 0;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#awaited = new AwaitedContent(options);
   }
 
   /** A message stanza arrived. Runs before Baileys' own listener. */
@@ -85,7 +81,8 @@ export class Intake {
       if (tag === "enc" && content instanceof Uint8Array) this.#stanzas.set(content, stanza);
     }
     // Baileys drops ciphertexts of a form that it does not know.
-    if (unknownName(stanza) !== undefined) this.#options.control.unlessOver(() => this.#await(stanza, "undecryptable"));
+    if (unknownName(stanza) !== undefined)
+      this.#options.control.unlessOver(() => this.#awaited.add(stanza, "undecryptable"));
     const missing = missingContent(stanza);
     if (missing) this.#options.control.unlessOver(() => this.#arrivedWithout(stanza, missing));
   }
@@ -99,27 +96,9 @@ export class Intake {
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 
-  /**
-   * The connection is open: requests from the phone, one by one, the content of placeholders that an earlier connection
-   * left. Journals those that stay without content.
-   */
+  /** The connection is open: content that is missing can be requested. */
   async opened(socket: WASocket): Promise<void> {
-    const { unavailableAfterMs = defaultUnavailableAfterMs, control } = this.#options;
-    const timer = setInterval(
-      () => {
-        if (control.isOver()) clearInterval(timer);
-        else void this.#repeatOverdue(unavailableAfterMs, socket);
-      },
-      Math.min(maxCheckMs, unavailableAfterMs / 4),
-    );
-    await requestContent(socket, this.#options.placeholders.due(), this.#options);
-  }
-
-  /** Requests overdue content again: WhatsApp may have refused the request, or lost the answer. */
-  async #repeatOverdue(waitMs: number, socket: WASocket): Promise<void> {
-    await this.#reportOverdue(waitMs);
-    // Best effort: the next connection requests it, too.
-    await requestContent(socket, this.#options.placeholders.repeatable(waitMs), this.#options).catch(() => {});
+    await this.#awaited.watch(socket);
   }
 
   /** Records an attempt to decrypt content. Undefined: the content is quarantined. */
@@ -138,7 +117,7 @@ export class Intake {
       { wa_message_id: truncate(stanza?.attrs["id"] ?? "", maxLoggedId) },
       "a message was quarantined: the process died while decoding it, more than once",
     );
-    await this.#untilDurable(events.quarantined(this.#unreadable(stanza)));
+    await untilDurable(events.quarantined(this.#unreadable(stanza)), control);
   }
 
   /**
@@ -147,7 +126,7 @@ export class Intake {
    */
   undecryptable(ciphertext: Uint8Array, hasSession: boolean): void {
     const stanza = this.#stanzas.get(ciphertext);
-    if (stanza !== undefined) this.#await(stanza, "undecryptable", hasSession);
+    if (stanza !== undefined) this.#awaited.add(stanza, "undecryptable", hasSession);
   }
 
   /** Runs inside the transaction of the decryption: the ratchet is written after this has resolved. */
@@ -157,7 +136,7 @@ export class Intake {
     const { messages, filled } = this.#decode(this.#stanzas.get(ciphertext), plaintext);
     // A failure is reported before it reaches Baileys, which would request the message from its sender again and refuse
     // this one.
-    for (const message of messages) await this.#untilDurable(this.#keep(message));
+    for (const message of messages) await untilDurable(this.#keep(message), control);
     try {
       for (const id of filled) this.#options.placeholders.settle(id);
     } catch (error) {
@@ -178,61 +157,9 @@ export class Intake {
 
   /** A message stanza without content: journals why, unless the phone may still send it. */
   #arrivedWithout(stanza: BinaryNode, { reason, isResent }: Missing): void {
-    if (isResent) return this.#await(stanza, "not_resent");
+    if (isResent) return this.#awaited.add(stanza, "not_resent");
     const data = this.#withoutContent(stanza, { type: "unavailable", reason });
     if (data) this.#options.control.holdOutput(this.#options.events.unavailable(data));
-  }
-
-  /** Records that a message lacks its content. WhatsApp forgets the message once Baileys has acknowledged it. */
-  #await(stanza: BinaryNode, reason: Placeholder["reason"], hasSession = false): void {
-    const me = this.#options.me();
-    if (me === undefined || stanza.attrs["category"] === "peer") return;
-    const { key, pushName, messageTimestamp } = envelopeOf(stanza, me);
-    if (!belongsToChat(key)) return;
-    const added = { key, at: Number(messageTimestamp), push_name: pushName ?? undefined, reason };
-    try {
-      if (this.#options.placeholders.add(added, hasSession) === "over_share") this.#dropped(key);
-    } catch (error) {
-      this.#options.control.failVolume(error);
-    }
-  }
-
-  #dropped({ remoteJid, participant }: WAMessageKey): void {
-    this.#options.events.undecryptableDropped();
-    const now = Date.now();
-    if (now - this.#dropLoggedAt < dropLogIntervalMs) return;
-    this.#dropLoggedAt = now;
-    this.#options.logger.warn(
-      { sender: truncate(participant || (remoteJid ?? ""), maxLoggedId) },
-      "undecryptable messages beyond their sender's share were dropped",
-    );
-  }
-
-  /** Journals the messages whose content has not come in time. */
-  async #reportOverdue(waitMs: number): Promise<void> {
-    if (this.#isReporting) return;
-    this.#isReporting = true;
-    const { placeholders, events, accounts } = this.#options;
-    try {
-      for (const { id, key, at, push_name: pushName, reason } of placeholders.overdue(waitMs)) {
-        const data = inboundWithout({ key, timestampS: at, pushName, accounts }, { type: "unavailable", reason });
-        if (data) await this.#untilDurable(events.unavailable(data));
-        placeholders.report(id);
-      }
-    } catch {
-      // The connection has ended with the fault; the next one reports them.
-    } finally {
-      this.#isReporting = false;
-    }
-  }
-
-  async #untilDurable(durable: Promise<void>): Promise<void> {
-    try {
-      await durable;
-    } catch (error) {
-      this.#options.control.failVolume(error);
-      throw error;
-    }
   }
 
   #unreadable(stanza: BinaryNode | undefined): InboundData | undefined {
