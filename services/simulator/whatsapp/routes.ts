@@ -145,7 +145,9 @@ export function whatsappControl(simulation: Simulation): Hono {
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, id, audience, companions_get, seal, wire, expiration, ...body } = outgoing.parse(await jsonBody(c));
+    const { to, id, audience, stanza, companions_get, seal, wire, expiration, ...body } = outgoing.parse(
+      await jsonBody(c),
+    );
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
     const composed = async (chat: string): Promise<proto.IMessage> => {
       if (wire) return seal ? sealEdit(simulation, from, proto.Message.decode(wire), seal) : proto.Message.decode(wire);
@@ -163,7 +165,7 @@ export function whatsappControl(simulation: Simulation): Hono {
       const content = await composed(to);
       const garbage = companions_get === "garbage";
       if (companions_get && !garbage) throw new AppError("invalid_request", "Broadcasts support garbage only.");
-      const message = { jid: to, receivers, content, id: id ?? messageId(), garbage };
+      const message = { jid: to, receivers, content, id: id ?? messageId(), garbage, stanza };
       return c.json(await broadcast(simulation, from, message), 201);
     }
     const content = await composed(phoneJid(to));

@@ -55,6 +55,8 @@ export const outgoing = z.looseObject({
   expiration: z.int().min(0).max(31_536_000).optional(),
   /** The phones whose companions get a broadcast message: a status, a list, a channel. */
   audience: z.array(phoneNumber).max(1000).default([]),
+  /** The tag of a status's stanza: WhatsApp delivers statuses under either. */
+  stanza: z.enum(["message", "status"]).optional(),
   /** Sent to the receiver's companions instead of the ciphertext. */
   companions_get: companionsGet.optional(),
   /** Seals the edit as newer phones do. */

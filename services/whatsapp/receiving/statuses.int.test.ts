@@ -45,6 +45,19 @@ describe("contacts' statuses", () => {
     expect(await journaled()).toHaveLength(1);
   });
 
+  test.each([true, false])("in own stanzas are no messages (wanted: %p)", async (wanted) => {
+    const { shard, simulator, business, phone, contact, received, waitingMail, metric } = scenario;
+    await shard.pair(simulator, business, phone);
+    await receive(wanted);
+    await post(contact, { text: "my holiday", stanza: "status" });
+    await post(contact, { text: "my return", stanza: "status", companions_get: "garbage" });
+    await passed("a question");
+    expect((await journaled()).map(({ text }) => text)).toEqual(wanted ? ["my holiday"] : []);
+    expect(await received()).toEqual(["a question"]);
+    await until(async () => (await waitingMail()) === 0, { what: "the acknowledgements" });
+    expect(await metric("prosaas_whatsapp_alarms_total")).toBe(0);
+  });
+
   test("stay on after a restart and a new connect", async () => {
     const { shard, simulator, business, phone, contact } = scenario;
     await shard.pair(simulator, business, phone);

@@ -31,6 +31,7 @@ const silenceMs = 2 * keepAliveMs + 10_000;
 /** Stanzas that arrive only if WhatsApp delivers to this connection. Even a deaf one gets answers to queries. */
 const delivered: ReadonlySet<string> = new Set([
   "message",
+  "status",
   "receipt",
   "ack",
   "notification",
@@ -179,6 +180,8 @@ export class Connection {
     });
     // Before Baileys' own listeners, which lead to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#intake.stanza(stanza));
+    // A status in a stanza of its own differs from a message in its tag alone, which names the acknowledgement's class.
+    ws.on("CB:status", (stanza: BinaryNode) => void ws.emit("CB:message", stanza));
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#intake.receipt(stanza)));
     // Baileys' own listener ends the connection when the references are used up, even amid a link with a passkey.
     ws.removeAllListeners(pairDevice);

@@ -20,6 +20,7 @@ export const stanzas: Record<string, Verdict> = {
   xmlstreamend: handled("Baileys: ends the connection"),
   "stream:features": ignored("a client that resumes needs none"),
   message: handled("receiving/intake.ts"),
+  status: handled("session/connection.ts: as a message"),
   ack: handled("session/connection.ts: the server's answer to a message"),
   presence: handled("chats/presence.ts"),
   chatstate: handled("chats/presence.ts"),
@@ -146,7 +147,8 @@ export function unknownName(stanza: Partial<BinaryNode>): string | undefined {
       return nameUnless(notifications, type, tag);
     case "receipt":
       return nameUnless(receipts, type, tag);
-    case "message": {
+    case "message":
+    case "status": {
       const forms = Array.isArray(content) ? content.filter((node) => node.tag === "enc") : [];
       const form = forms.map((node) => node.attrs["type"] ?? "").find((each) => !Object.hasOwn(ciphertexts, each));
       return form === undefined ? undefined : `enc/${form}`;
@@ -169,7 +171,7 @@ const nameUnless = (known: Record<string, Verdict>, type: string, tag: string) =
 /** The acknowledgement of an unknown stanza. Undefined where Baileys sends one, or where none is expected. */
 export function acknowledgementOf({ tag = "", attrs = {} }: Partial<BinaryNode>): BinaryNode | undefined {
   const { id, from, type, participant } = attrs;
-  const acknowledgedByBaileys = tag === "notification" || tag === "receipt" || tag === "message";
+  const acknowledgedByBaileys = ["notification", "receipt", "message", "status"].includes(tag);
   if (acknowledgedByBaileys || tag === "iq" || tag === "ib" || id === undefined || from === undefined) return undefined;
   const more = { ...(type === undefined ? {} : { type }), ...(participant === undefined ? {} : { participant }) };
   return { tag: "ack", attrs: { id, to: from, class: tag, ...more } };

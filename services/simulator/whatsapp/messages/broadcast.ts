@@ -12,7 +12,14 @@ import type { Written } from "./write.ts";
 import { encryptFor, garbageNode } from "./write.ts";
 
 /** `garbage`: the companions get undecryptable bytes, and no answer to a retry receipt. */
-export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessage; id: string; garbage?: boolean };
+export type Broadcast = {
+  jid: string;
+  receivers: Phone[];
+  content: proto.IMessage;
+  id: string;
+  garbage?: boolean;
+  stanza?: "message" | "status" | undefined;
+};
 
 /**
  * Posts a phone's status, or sends its message to a broadcast list or a channel. A status is encrypted under the sender
@@ -21,7 +28,7 @@ export type Broadcast = { jid: string; receivers: Phone[]; content: proto.IMessa
 export async function broadcast(
   simulation: Simulation,
   from: Phone,
-  { jid, receivers, content, id, garbage = false }: Broadcast,
+  { jid, receivers, content, id, garbage = false, stanza = "message" }: Broadcast,
 ): Promise<Written> {
   const timestamp = Date.now();
   const isChannel = jid.endsWith("@newsletter");
@@ -41,7 +48,7 @@ export async function broadcast(
         ? [node("plaintext", {}, Buffer.from(proto.Message.encode(content).finish()))]
         : await contentFor(device);
     simulation.stats.messages_delivered += 1;
-    device.mailbox.put(node("message", attributes, children));
+    device.mailbox.put(node(stanza, attributes, children));
   }
   await simulation.store.committed();
   return { id, to: jid, timestamp, companions: devices.length };

@@ -5,14 +5,15 @@ import type { Scenario } from "./occurrence.ts";
 
 /** Posts, which must not become messages. */
 const posts: Scenario[] = [
-  ["a status", "status@broadcast"],
-  ["a channel's post", "120363000000000001@newsletter"],
-].map(([name, to]) => ({
-  name: name!,
+  { name: "a status", to: "status@broadcast" },
+  { name: "a status in a stanza of its own", to: "status@broadcast", stanza: "status" },
+  { name: "a channel's post", to: "120363000000000001@newsletter" },
+].map(({ name, ...address }) => ({
+  name,
   run: async (occurrence) => {
     const { business } = occurrence;
     const author = Math.random() < 0.5 ? oneOf(business.contacts) : await occurrence.customer();
-    const posted = await occurrence.post(author, to!);
+    const posted = await occurrence.post(author, address);
     const notStored: Check = ({ postgres }) =>
       postgres.named(business.id, posted.id).map(({ chat }) => `${name} is stored in ${chat}`);
     // occurrence.write has checked that a companion got it.

@@ -95,8 +95,8 @@ export class Occurrence {
   }
 
   /** A phone posts a status, or to a channel. */
-  async post(from: string, to: string): Promise<Written> {
-    const written = await this.write(from, { to, audience: [this.business.phone], text: this.text("a post") });
+  async post(from: string, address: { to: string; stanza?: string }): Promise<Written> {
+    const written = await this.write(from, { ...address, audience: [this.business.phone], text: this.text("a post") });
     this.#register.posted.add(written.id);
     return written;
   }
