@@ -6896,6 +6896,8 @@ export interface components {
             healthy: boolean;
             sessions: number | null;
             sessions_open: number | null;
+            /** @description Sessions that are opening or wait for a retry. */
+            sessions_connecting: number | null;
             messages_per_minute: number | null;
             version: string | null;
         };

@@ -103,6 +103,8 @@ export async function run(
     await main(life);
     logger.info("started");
   } catch (error) {
+    // A stop interrupts the waits of a start.
+    if (life.stopping.aborted && error === life.stopping.reason) return;
     fail(error);
   }
 }

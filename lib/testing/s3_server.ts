@@ -7,7 +7,14 @@ import { safeEqual } from "../core/secret.ts";
  * client instead of the server.
  */
 
-export type S3Options = { bucket: string; accessKeyId: string; secretAccessKey: string };
+export type S3Options = {
+  bucket: string;
+  accessKeyId: string;
+  secretAccessKey: string;
+  hostname?: string;
+  /** A free one by default. */
+  port?: number;
+};
 
 export type S3Server = {
   endpoint: string;
@@ -21,7 +28,13 @@ export type S3Server = {
 
 const smallestPart = 5 * 1024 * 1024;
 
-export function startS3Server({ bucket, accessKeyId, secretAccessKey }: S3Options): S3Server {
+export function startS3Server({
+  bucket,
+  accessKeyId,
+  secretAccessKey,
+  hostname = "127.0.0.1",
+  port = 0,
+}: S3Options): S3Server {
   const objects = new Map<string, Uint8Array>();
   const uploads = new Map<string, Map<number, Uint8Array>>();
   const state: S3Server = { endpoint: "", objects, uploads, refuse: () => undefined, stop: async () => {} };
@@ -69,8 +82,8 @@ export function startS3Server({ bucket, accessKeyId, secretAccessKey }: S3Option
     );
   };
 
-  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, maxRequestBodySize: 64 * 1024 * 1024, fetch: answer });
-  state.endpoint = `http://127.0.0.1:${server.port}`;
+  const server = Bun.serve({ hostname, port, maxRequestBodySize: 64 * 1024 * 1024, fetch: answer });
+  state.endpoint = `http://${hostname}:${server.port}`;
   state.stop = () => server.stop(true);
   return state;
 }

@@ -53,7 +53,11 @@ const dataVolumes: VolumeForms = new Map([
 const shardForm: VolumeForm = { size: "1GiB", access: "single-node-writer" };
 
 export const shardVolumes = (shards: number): VolumeForms =>
-  new Map(Array.from({ length: shards }, (_, index) => [shardVolume(index), shardForm]));
+  volumesOfShards(Array.from({ length: shards }, (_, index) => index));
+
+/** The volumes of shards by the indices of their allocations. */
+export const volumesOfShards = (indices: readonly number[]): VolumeForms =>
+  new Map(indices.map((index) => [shardVolume(index), shardForm]));
 
 /** The node of each volume that is missing, by the volume's name. */
 export type VolumePlan = ReadonlyMap<string, VolumeNode>;
@@ -95,15 +99,15 @@ export function dataVolumesOf(jobs: readonly Job[]): VolumeForms {
   return new Map([...dataVolumes].filter(([name]) => pool.has(name)));
 }
 
-/** Makes the planned volumes, and returns when all that `forms` names are ready. */
+/** Makes the planned volumes, and returns when all that `forms` names are ready: a planned one on its planned node. */
 export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan: VolumePlan): Promise<void> {
   await Promise.all([...plan].map(([name, node]) => createVolume(nomadAddr, name, node, forms.get(name)!)));
   const deadline = performance.now() + READY_WITHIN_MS;
   for (;;) {
-    const ready = new Set(
-      (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready").map(({ Name }) => Name),
-    );
-    const waiting = [...forms.keys()].filter((name) => !ready.has(name));
+    const ready = (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready");
+    const isReady = (name: string) =>
+      ready.some(({ Name, NodeID }) => Name === name && NodeID === (plan.get(name)?.id ?? NodeID));
+    const waiting = [...forms.keys()].filter((name) => !isReady(name));
     if (waiting.length === 0) return;
     if (performance.now() > deadline)
       throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);

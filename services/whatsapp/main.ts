@@ -17,7 +17,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { createApp } from "./app.ts";
 import type { ShardCopy } from "./copy/copy.ts";
-import { startCopy } from "./copy/start.ts";
+import { connectCopy, refusalOfVolume, startCopy } from "./copy/start.ts";
 import { loadShardConfig } from "./config.ts";
 import { Moving } from "./moving/moving.ts";
 import { Placements } from "./moving/placements.ts";
@@ -31,10 +31,12 @@ import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
 import { isSurvivable } from "./session/survivable.ts";
 import { Shard } from "./shard.ts";
 import { ShardMetrics } from "./shard_metrics.ts";
-import { claimShard } from "./volume/owner.ts";
+import { claimShardOnceFree } from "./volume/owner.ts";
+import type { Owner } from "./volume/owner.ts";
 import { resealUnderFirstKey } from "./volume/reseal.ts";
 import { fileMemory } from "./volume/file_memory.ts";
 import { ShardDb } from "./volume/shard_db.ts";
+import { Standby } from "./volume/standby.ts";
 import { claimVolume } from "./volume/volume.ts";
 
 /** A busy business's login with a week's ledger, and a margin. */
@@ -57,24 +59,22 @@ const main = async (life: Lifecycle): Promise<void> => {
 
   const volume = claimVolume(config.AUTH_DIR, number);
   life.onStop("volume lock", () => volume.release());
-  const owner = await claimShard({
-    consul,
-    volume,
-    listens: { address: config.HOST, port: config.PORT },
-    logger,
-    onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
-  });
-  life.onStop("shard ownership", () => owner.release());
+  const standby = new Standby({ logger, metrics, signal: life.stopping });
+  let owner: Owner | undefined;
   let db: ShardDb | undefined;
   let copy: ShardCopy | undefined;
-  // Before a restore, which takes longer than Consul's checks have patience.
+  // Before the claim and a restore, which take longer than Consul's checks have patience.
   const operational = operations({
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
     ready: () => [
       { name: "running", ok: !life.stopping.aborted },
-      { name: "owner", ok: owner.state !== "lost", detail: owner.state },
+      {
+        name: "owner",
+        ok: owner !== undefined && owner.state !== "lost",
+        detail: owner?.state ?? standby.reason ?? "starting",
+      },
       {
         name: "volume",
         ok: db !== undefined && db.fault === undefined,
@@ -83,8 +83,23 @@ const main = async (life: Lifecycle): Promise<void> => {
     ],
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
+  logger.info({ ops_port: ops.port }, "serving health and metrics");
+  const access = connectCopy(config, volume, life);
+  await standby.until(() => refusalOfVolume(config, volume, access));
+  const held = await claimShardOnceFree(
+    {
+      consul,
+      volume,
+      listens: { address: config.HOST, port: config.PORT },
+      logger,
+      onLost: (holder) => life.fail(new Error(`shard ${number} is owned by another process now (${holder}): stopping`)),
+    },
+    standby,
+  );
+  owner = held;
+  life.onStop("shard ownership", () => held.release());
   // An empty volume is restored before its database is opened.
-  const beginCopy = await startCopy({ config, volume, owner, life, logger });
+  const beginCopy = await startCopy({ config, volume, owner: held, access, life, logger });
   db = ShardDb.open(volume.file("shard.db"), config.AUTH_KEYS);
   life.onStop("shard database", () => db.close());
 
@@ -149,7 +164,7 @@ const main = async (life: Lifecycle): Promise<void> => {
   copy = beginCopy?.(db);
   if (copy !== undefined) shardMetrics.observeCopy(copy);
   const fence = () => {
-    owner.fence();
+    held.fence();
     copy?.fence();
   };
   shard = new Shard({
@@ -173,7 +188,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     metrics: shardMetrics,
   });
   life.onStop("sessions", () =>
-    shard.stop("the shard is stopping", owner.state === "lost" || copy?.isLost ? 0 : graceMs),
+    shard.stop("the shard is stopping", held.state === "lost" || copy?.isLost ? 0 : graceMs),
   );
   await copy?.ready();
   // It may have been stopped while it waited.
@@ -214,7 +229,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     idleTimeoutS: 60,
     maxBodyBytes: maxBundleBytes,
   });
-  logger.info({ host: config.HOST, port, ops_port: ops.port, token: owner.token }, "listening");
+  logger.info({ host: config.HOST, port, token: held.token }, "listening");
   if (!isSupervised(process.env)) {
     const meta = { shard: String(number) };
     await registerService({

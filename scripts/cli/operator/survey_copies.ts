@@ -6,6 +6,10 @@ export type CopySurvey = {
   epoch: number;
   /** True while an owner, or a restore, renews the lease. */
   leased: boolean;
+  /** Milliseconds until the lease ends; negative once it has ended. */
+  lease_left_ms: number;
+  /** True while a process restores the shard. */
+  restoring: boolean;
   /** True if the Signal sessions survive a restore. */
   exact: boolean;
   appended_ago_s: number;
@@ -25,6 +29,8 @@ export async function surveyCopies(scope: CopyScope): Promise<CopySurvey[]> {
       shard: copy.shard,
       epoch: copy.epoch,
       leased: copy.lease_left_ms > 0,
+      lease_left_ms: Math.round(copy.lease_left_ms),
+      restoring: copy.state === "restoring",
       exact: copy.exact,
       appended_ago_s: Math.round(copy.appended_ago_ms / 1000),
       snapshot_bytes: copy.snapshot_bytes,

@@ -16,7 +16,7 @@ export type Change = {
   what: string;
   /** Planned actions, one a line; empty if nothing differs. */
   plan: readonly string[];
-  /** Choices of the plan, for the result: such as the nodes of new volumes. */
+  /** Choices of the plan and outcomes, for the result: such as the nodes of new volumes. */
   details?: Record<string, unknown>;
   /** Why the change must not be made; then the command changes nothing. */
   refusal?: string | undefined;
@@ -82,15 +82,16 @@ export async function runScaleCommand<O extends CommonOptions>(
     command: name,
     ok: true,
     dry_run: dryRun,
-    changes: [] as Record<string, unknown>[],
   };
+  let changes: Change[] = [];
   const finish = (extra: Record<string, unknown> = {}): never => {
     const took = { steps: report.steps, took_s: Number((report.elapsedMs() / 1000).toFixed(1)) };
-    if (values.json) console.log(JSON.stringify({ ...result, ...took, ...extra }));
+    // Now, because a change adds to its details while it is made.
+    const made = changes.map(({ what, plan, details }) => ({ what, plan, ...details }));
+    if (values.json) console.log(JSON.stringify({ ...result, changes: made, ...took, ...extra }));
     process.exit(result.ok ? 0 : 1);
   };
 
-  let changes: Change[] = [];
   let release = async (): Promise<void> => {};
   try {
     const target = await readTarget();
@@ -113,7 +114,6 @@ export async function runScaleCommand<O extends CommonOptions>(
       process.once("SIGTERM", interrupt);
     }
     changes = await changesOf(target, { deadlineMs, dryRun });
-    result.changes = changes.map(({ what, plan, details }) => ({ what, plan, ...details }));
     if (changes.length === 0) process.stderr.write("nothing to do\n");
     for (const { what, plan } of changes) {
       process.stderr.write(`${what}${plan.length === 0 ? ": nothing to do" : ""}\n`);

@@ -18,14 +18,14 @@ const pollMs = 300;
 const path = (job: string) => `/v1/job/${encodeURIComponent(job)}`;
 
 /** The job's specification. @throws ScaleFailure if it is missing or stopped */
-export async function readJob({ nomad }: Target, job: string): Promise<Job> {
+export async function readJob({ nomad }: Pick<Target, "nomad">, job: string): Promise<Job> {
   const found = await orNull(nomad<Job>("GET", path(job)));
   if (found === null || found.Stop) throw new ScaleFailure(`The job ${job} does not run; start it with ./scripts/up.`);
   return found;
 }
 
 /** The group's specification. */
-export async function readGroup(target: Target, { job, group }: JobGroup): Promise<TaskGroup> {
+export async function readGroup(target: Pick<Target, "nomad">, { job, group }: JobGroup): Promise<TaskGroup> {
   const found = await readJob(target, job);
   const known = found.TaskGroups.find(({ Name }) => Name === group);
   if (known === undefined) {
@@ -37,7 +37,7 @@ export async function readGroup(target: Target, { job, group }: JobGroup): Promi
 }
 
 /** The requested number of allocations. */
-export const readCount = async (target: Target, where: JobGroup): Promise<number> =>
+export const readCount = async (target: Pick<Target, "nomad">, where: JobGroup): Promise<number> =>
   (await readGroup(target, where)).Count;
 
 /** Why Nomad would refuse the count: it is outside the bounds of the scaling block. */
@@ -58,7 +58,10 @@ export const indexOf = ({ Name }: Pick<Allocation, "Name">): number =>
   Number(/\[(\d+)\]$/.exec(allocationName.parse(Name))![1]);
 
 /** Allocations that should run. */
-export async function wantedAllocations({ nomad }: Target, { job, group }: JobGroup): Promise<Allocation[]> {
+export async function wantedAllocations(
+  { nomad }: Pick<Target, "nomad">,
+  { job, group }: JobGroup,
+): Promise<Allocation[]> {
   const all = await nomad<Allocation[]>("GET", `${path(job)}/allocations`);
   return all.filter(({ TaskGroup, DesiredStatus }) => TaskGroup === group && DesiredStatus === "run");
 }

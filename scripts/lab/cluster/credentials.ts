@@ -86,6 +86,8 @@ const shared = {
   "consul-nomad-client": randomUUID,
   "consul-gossip": () => randomBytes(32).toString("base64"),
   "nomad-gossip": () => randomBytes(32).toString("base64"),
+  "bucket-key-id": () => randomBytes(10).toString("hex"),
+  "bucket-key": () => randomBytes(32).toString("hex"),
 } satisfies Record<string, () => string>;
 
 export type SecretName = keyof typeof shared | `consul-agent-${string}`;

@@ -1,7 +1,8 @@
-import { Argument } from "@commander-js/extra-typings";
+import { Argument, Option } from "@commander-js/extra-typings";
 import { AppError } from "../../../lib/core/errors.ts";
 import { commandLine, taskVariable, wholeNumber } from "../../cli/arguments.ts";
 import { table } from "../../cli/operator/table.ts";
+import { durabilities } from "./bucket.ts";
 import { ensureCluster, exists, readCluster, removeCluster } from "./cluster.ts";
 import { cutOneWay, heal } from "./faults.ts";
 import { clusterSize, nodeOf } from "./layout.ts";
@@ -39,11 +40,16 @@ on the cluster by its name: PROSAAS_STACK=lab ./scripts/task status
   .option("--name <name>", "of the cluster: 1 to 8 lower-case letters and digits", "lab")
   .option("--network <a.b.c>", "network of the nodes, of 198.18.0 to 198.19.255; the first free one by default")
   .option("--agents-only", "with up: deploy nothing", false)
+  .addOption(
+    new Option("--durability <name>", "of the shards' state, with up")
+      .choices(durabilities)
+      .default("required" as const),
+  )
   .option("--one-way", "with cut: packets of B still reach A", false)
   .option("--json", "print one JSON object as the last line", false)
   .parse();
 const [verb, names] = command.processedArgs;
-const { name, network, servers, clients, agentsOnly, oneWay, json } = command.opts();
+const { name, network, servers, clients, agentsOnly, durability, oneWay, json } = command.opts();
 
 for (const [field, value] of Object.entries({ name, ...(network === undefined ? {} : { network }) })) {
   const parsed = clusterSize.shape[field as "name" | "network"].safeParse(value);
@@ -68,7 +74,7 @@ async function up(): Promise<object> {
     process.exit(refused);
   });
   await startCluster(cluster, say);
-  if (!agentsOnly) await deployPlatform(cluster, say);
+  if (!agentsOnly) await deployPlatform(cluster, durability, say);
   return { ...(await statusOf(cluster)), took_s: tookS() };
 }
 

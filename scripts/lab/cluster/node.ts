@@ -56,23 +56,32 @@ export async function startInNode(
 }
 
 /** Starts a program on the machine that ends with the cluster. */
-export async function startOutside(cluster: Cluster, name: string, command: readonly string[]): Promise<void> {
+export async function startOutside(
+  cluster: Cluster,
+  names: ProgramNames,
+  command: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const cgroups = await createCgroups(cluster.layout, outside);
-  await start(cluster, outside, { name, program: name }, [...script("join.sh"), ...cgroups, "--", ...command]);
+  await start(cluster, outside, names, [...script("join.sh"), ...cgroups, "--", ...command], environment);
 }
+
+/** The name of a program in the cluster, and that of its process. */
+type ProgramNames = { name: string; program: string };
 
 /** Returns when a process of the program's name has taken the shell's. */
 async function start(
   cluster: Cluster,
   member: Member,
-  { name, program }: { name: string; program: string },
+  { name, program }: ProgramNames,
   command: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   await mkdir(folderOf(cluster, member), { recursive: true, mode: 0o700 });
   const log = join(folderOf(cluster, member), `${name}.stderr`);
   const file = openSync(log, "a", 0o600);
   // Tasks inherit the client's environment. A terminal's signals do not reach another session.
-  const env = { PATH: process.env["PATH"]!, HOME: process.env["HOME"] ?? "/root", LANG: "C.UTF-8" };
+  const env = { PATH: process.env["PATH"]!, HOME: process.env["HOME"] ?? "/root", LANG: "C.UTF-8", ...environment };
   const child = Bun.spawn(["setsid", ...command], { cwd: "/", env, stdio: ["ignore", file, file] });
   closeSync(file);
   child.unref();

@@ -5,6 +5,8 @@ import { createNomad } from "../../stack/nomad.ts";
 import { writeStateFile } from "../../stack/state_file.ts";
 import { waitForJobs } from "../../stack/wait.ts";
 import { consulUrl, nomadUrl } from "./access.ts";
+import { copyShards } from "./bucket.ts";
+import type { Durability } from "./bucket.ts";
 import { poolOf } from "./configuration.ts";
 import { certificateOf, readSecret } from "./credentials.ts";
 import type { Layout } from "./layout.ts";
@@ -31,10 +33,11 @@ export const edgesOf = (layout: Layout) =>
   layout.clients.filter((node) => layout.clients.length === 1 || poolOf(layout, node) !== "data");
 
 /** Deploys the platform by the code of scripts/up, by the agents of the first server. */
-export async function deployPlatform(cluster: Cluster, say: Say): Promise<void> {
+export async function deployPlatform(cluster: Cluster, durability: Durability, say: Say): Promise<void> {
   const { layout, state } = cluster;
   const environment = await environmentOf(cluster);
   await actAsOperator(cluster);
+  await copyShards(cluster, createNomad(environment.nomadAddr), durability);
   const admin = await deploy(environment, { step: say, say: (text) => say(`  ${text}`) });
   const edges = edgesOf(layout).length;
   // The job's own count is 1: an edge needs a node to itself.

@@ -34,6 +34,6 @@ ${temporary}
 }
 `,
   );
-  await startOutside(cluster, "nginx", ["nginx", "-e", "stderr", "-c", file]);
+  await startOutside(cluster, { name: "nginx", program: "nginx" }, ["nginx", "-e", "stderr", "-c", file]);
   return url;
 }

@@ -12,7 +12,7 @@ import { isEmptyVolume, readCopyRecord, writeCopyRecord } from "./copy_record.ts
 import type { CopyRecord } from "./copy_record.ts";
 import type { Lease } from "./lease.ts";
 import { leaseMs } from "./lease.ts";
-import { wayOut } from "./refusal.ts";
+import { refusal } from "./refusal.ts";
 import { renewing } from "./renewal.ts";
 import { restoreVolume } from "./restore.ts";
 
@@ -68,8 +68,7 @@ async function attempt(options: ClaimOptions): Promise<{ claimed: Claimed } | { 
   const former = readCopyRecord(volume);
   const seen = await getCopy(scope, shard);
   const decision = decideClaim({ isEmpty: isEmptyVolume(volume), record: former, exact }, seen);
-  if (decision.do === "refused")
-    throw new VolumeRefused(`The volume at ${volume.path} is refused: ${decision.why}. ${wayOut(shard)}`);
+  if (decision.do === "refused") throw new VolumeRefused(refusal(volume, decision.why));
   if (decision.do === "wait") return { waitMs: decision.ms };
   const isRestore = decision.do === "restore";
   const record: CopyRecord = {

@@ -5,6 +5,7 @@ import { testConsulAddr } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { proxyTo } from "../testing/proxy.ts";
 import { kill } from "../testing/shard_process.ts";
+import type { ShardProcess } from "../testing/shard_process.ts";
 import { makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 import { copyScenario } from "./testing/copy_scenario.ts";
 
@@ -47,13 +48,19 @@ describe("a former owner", () => {
     await second.reaches(business, "open");
     await kill(second);
     await scenario.expireOwner();
-    for (const durability of ["copied", "local"] as const) {
+    const standby = async (durability: "copied" | "local") => {
       const returned = scenario.launch(durability);
-      expect(await returned.exited).toBe(1);
-      expect(returned.log()).toContain("the shard was restored to another volume");
-      await scenario.expireLock();
-    }
+      const standsBy = () => returned.log().includes("the shard was restored to another volume");
+      await until(standsBy, { what: `the standby (${durability})` });
+      expect((await returned.request("GET", "/health")).status).toBe(200);
+      expect((await returned.request("GET", "/ready")).status).toBe(503);
+      return returned;
+    };
+    await kill(await standby("local"));
+    await standby("copied");
+    // A process that stands by does not take the lock.
     await scenario.launch("copied", elsewhere).reaches(business, "open");
+    expect(await scenario.replacedLogins()).toBe(0);
   });
 });
 
@@ -77,8 +84,8 @@ describe("a restore", () => {
     await kill(first);
     await scenario.expireOwner();
     const rivals = [scenario.launch("copied", elsewhere), scenario.launch("copied", scenario.emptyVolume())];
-    const loser = await Promise.race(rivals.map((rival) => rival.exited.then(() => rival)));
-    expect(loser.log()).toContain("is held by another owner");
+    const standsBy = (rival: ShardProcess) => rival.log().includes("is owned by another process");
+    const loser = await until(() => rivals.find(standsBy), { what: "a rival that stands by" });
     await rivals.find((rival) => rival !== loser)!.reaches(business, "open");
     expect(await scenario.replacedLogins()).toBe(0);
   });
@@ -113,8 +120,11 @@ describe("a restore", () => {
       else await database.owner`update shard_copies set complete = false where shard = ${shard}`;
       await scenario.expireOwner();
       const second = scenario.launch("copied", elsewhere);
-      expect(await second.exited).toBe(1);
-      expect(second.log()).toMatch(/lacks row|truncated|altered|not in the storage|has a gap/);
+      const refused = /lacks row|truncated|altered|not in the storage|has a gap/;
+      await until(() => refused.test(second.log()), { what: "the refusal", deadlineMs: 20_000 });
+      expect(
+        await Promise.race([second.exited, second.request("GET", "/ready").then(({ status }) => status)]),
+      ).not.toBe(200);
       expect(second.log()).not.toContain("restored the shard");
     },
   );

@@ -10,31 +10,71 @@ import type { ShardDb } from "../volume/shard_db.ts";
 import { VolumeRefused } from "../volume/volume.ts";
 import type { Volume } from "../volume/volume.ts";
 import { claimOwnCopy } from "./claim.ts";
+import { decideClaim } from "./claim_rules.ts";
 import { ShardCopy } from "./copy.ts";
-import { readCopyRecord, removeCopyRecord } from "./copy_record.ts";
+import { isEmptyVolume, readCopyRecord, removeCopyRecord } from "./copy_record.ts";
 import { Lease } from "./lease.ts";
-import { wayOut } from "./refusal.ts";
+import { refusal } from "./refusal.ts";
 
 /** Together less than the lease: a lost answer costs one renewal. */
 const waits: Waits = { acquireMs: 2_000, answerMs: 4_000 };
+
+/** Where the copy is. */
+export type CopyAccess = { scope: CopyScope; storage: SealedStore | null };
 
 export type CopyStart = {
   config: ShardConfig;
   volume: Volume;
   owner: Owner;
+  /** Null if WA_DURABILITY is local and DATABASE_URL_POOLER is not set. */
+  access: CopyAccess | null;
   life: Lifecycle;
   logger: Logger;
 };
+
+/** Connects to Postgres and the storage, if the shard has or had a copy. */
+export function connectCopy(config: ShardConfig, volume: Volume, life: Lifecycle): CopyAccess | null {
+  const { WA_DURABILITY: durability, DATABASE_URL_POOLER: url } = config;
+  if (url === undefined || (durability === "local" && readCopyRecord(volume) === undefined)) return null;
+  const db = createDatabase({
+    url,
+    // One appends, one takes a snapshot.
+    poolSize: 2,
+    applicationName: "whatsapp-shard",
+    waits,
+  });
+  life.onStop("postgres", () => db.close());
+  const store = createStore(config);
+  return { scope: forNobody(db), storage: store === null ? null : createSealedStore(store, config.AUTH_KEYS) };
+}
+
+/**
+ * Why this volume must not be served; undefined if it may. Read before the shard's lock in Consul is taken, so that a
+ * volume that was succeeded does not hold the lock against the owner. The claim decides (claim.ts).
+ */
+export async function refusalOfVolume(
+  { WA_DURABILITY: durability }: ShardConfig,
+  volume: Volume,
+  access: CopyAccess | null,
+): Promise<string | undefined> {
+  if (access === null) return undefined;
+  const own = { isEmpty: isEmptyVolume(volume), record: readCopyRecord(volume), exact: durability === "required" };
+  const copy = await getCopy(access.scope, volume.shard);
+  // The copy will be discarded.
+  if (durability === "local" && copy?.volume === own.record?.volume) return undefined;
+  const decision = decideClaim(own, copy);
+  return decision.do === "refused" ? refusal(volume, decision.why) : undefined;
+}
 
 /**
  * Claims the shard's copy, before its database is opened; restores the shard if its volume is empty. Resolves with the
  * second half of the start, which begins copying; undefined if WA_DURABILITY is local.
  */
 export async function startCopy(start: CopyStart): Promise<((db: ShardDb) => ShardCopy) | undefined> {
-  const { config, volume, owner, life, logger } = start;
+  const { config, volume, owner, access, life, logger } = start;
   const { WA_DURABILITY: durability, AUTH_KEYS: keys } = config;
   if (durability === "local") return discard(start);
-  const { scope, storage } = connect(start);
+  const { scope, storage } = access!;
   const lease = new Lease(() => owner.confirmedAt);
   const claimed = await claimOwnCopy({
     volume,
@@ -70,34 +110,18 @@ async function discard(start: CopyStart): Promise<undefined> {
   const { volume, logger } = start;
   const record = readCopyRecord(volume);
   if (record === undefined) return;
-  if (start.config.DATABASE_URL_POOLER === undefined) {
+  if (start.access === null) {
     throw new VolumeRefused(
       `The volume at ${volume.path} has a copy, and WA_DURABILITY is local: set DATABASE_URL_POOLER, so that the ` +
         "copy is deleted. A copy that is no longer written must not be restored.",
     );
   }
-  const { scope, storage } = connect(start);
+  const { scope, storage } = start.access;
   const copy = await getCopy(scope, volume.shard);
   if (copy !== undefined && copy.volume !== record.volume) {
-    throw new VolumeRefused(
-      `The volume at ${volume.path} is refused: the shard was restored to another volume (epoch ${copy.epoch}). ` +
-        wayOut(volume.shard),
-    );
+    throw new VolumeRefused(refusal(volume, `the shard was restored to another volume (epoch ${copy.epoch})`));
   }
   for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
   removeCopyRecord(volume);
   logger.info("deleted the shard's copy");
-}
-
-function connect({ config, life }: CopyStart): { scope: CopyScope; storage: SealedStore | null } {
-  const db = createDatabase({
-    url: config.DATABASE_URL_POOLER!,
-    // One appends, one takes a snapshot.
-    poolSize: 2,
-    applicationName: "whatsapp-shard",
-    waits,
-  });
-  life.onStop("postgres", () => db.close());
-  const store = createStore(config);
-  return { scope: forNobody(db), storage: store === null ? null : createSealedStore(store, config.AUTH_KEYS) };
 }

@@ -1,12 +1,14 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { kvGet } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
-import { holdLock } from "../../../lib/consul/lock.ts";
+import { holdLock, LockHeldElsewhere } from "../../../lib/consul/lock.ts";
 import type { HeldLock } from "../../../lib/consul/lock.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
 import { ownerKey } from "../../../lib/routing/index.ts";
 import type { Owner as OwnerAddress } from "../../../lib/routing/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
+import type { Standby } from "./standby.ts";
 import type { Volume } from "./volume.ts";
 
 /** This process's claim on its shard number. */
@@ -96,6 +98,22 @@ export async function claimShard({ consul, volume, listens, logger, onLost }: Ow
     },
     release: () => lock.release(),
   };
+}
+
+/** As {@link claimShard}, and stands by while another process owns the shard. */
+export async function claimShardOnceFree(options: OwnerOptions, standby: Standby): Promise<Owner> {
+  const { consul, volume } = options;
+  for (;;) {
+    try {
+      return await claimShard(options);
+    } catch (error) {
+      if (!(error instanceof LockHeldElsewhere)) throw error;
+    }
+    await standby.until(async () => {
+      const entry = await kvGet(consul, ownerKey(volume.shard));
+      return entry?.session == null ? undefined : `shard ${volume.shard} is owned by another process: ${entry.value}`;
+    });
+  }
 }
 
 function readRecord(path: string, logger: Logger): z.infer<typeof record> | undefined {

@@ -55,10 +55,27 @@ describe("the owner of a shard", () => {
 
     const other = newVolume();
     const sameNumber = launch({ AUTH_DIR: other });
-    expect(await sameNumber.exited).toBe(1);
-    expect(sameNumber.log()).toContain("is held by another owner");
-    rmSync(other, { recursive: true });
+    await until(() => sameNumber.log().includes("is owned by another process"), { what: "the standby" });
+    expect((await sameNumber.request("GET", "/health")).status).toBe(200);
+    expect((await sameNumber.request("GET", "/ready")).status).toBe(503);
     expect((await first.request("GET", "/ready")).status).toBe(200);
+    first.process.kill("SIGTERM");
+    await until(async () => (await sameNumber.request("GET", "/ready")).ok, { what: "the successor" });
+    sameNumber.process.kill("SIGTERM");
+    expect(await sameNumber.exited).toBe(0);
+    rmSync(other, { recursive: true });
+  });
+
+  test("stops cleanly while it stands by", async () => {
+    const { launch } = scenario;
+    const first = launch();
+    await until(async () => (await first.request("GET", "/ready")).ok);
+    const other = newVolume();
+    const second = launch({ AUTH_DIR: other });
+    await until(() => second.log().includes("the shard stands by"), { what: "the standby" });
+    second.process.kill("SIGTERM");
+    expect(await second.exited).toBe(0);
+    rmSync(other, { recursive: true });
   });
 
   test("is the one that routers find", async () => {

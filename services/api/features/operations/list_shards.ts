@@ -25,6 +25,7 @@ async function statusOf(
     healthy: false,
     sessions: null,
     sessions_open: null,
+    sessions_connecting: null,
     messages_per_minute: null,
     version: null,
   };
@@ -36,6 +37,7 @@ async function statusOf(
       healthy: true,
       sessions: data.length,
       sessions_open: data.filter((session) => session.status === "open").length,
+      sessions_connecting: data.filter((session) => session.status === "connecting").length,
       messages_per_minute: messages_per_minute ?? null,
       version: version ?? null,
     };

@@ -7,6 +7,7 @@ export const shardSchema = z
     healthy: z.boolean().openapi({ description: "True if the shard has an address and responds." }),
     sessions: z.int().nullable(),
     sessions_open: z.int().nullable(),
+    sessions_connecting: z.int().nullable().openapi({ description: "Sessions that are opening or wait for a retry." }),
     messages_per_minute: z.number().nullable(),
     version: z.string().nullable(),
   })

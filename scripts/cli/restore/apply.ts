@@ -1,0 +1,197 @@
+import { bodyOf } from "../../../lib/api-client/index.ts";
+import { sleep } from "../../../lib/core/time.ts";
+import { orNull } from "../../stack/nomad.ts";
+import { seconds } from "../../stack/progress.ts";
+import { deleteVolume, ensureVolumes, shardVolume, volumesOfShards } from "../../stack/volumes.ts";
+import { ScaleFailure } from "../scale/failure.ts";
+import type { Deadlines } from "../scale/job_group.ts";
+import type { Report } from "../scale/report.ts";
+import type { Target } from "../scale/target.ts";
+import { recordAttempt } from "./attempts.ts";
+import type { RestorePlan } from "./plan.ts";
+import type { Node, ShardState } from "./rules.ts";
+import { surveyShards } from "./survey.ts";
+import type { ReadCopies } from "./survey.ts";
+
+const pollMs = 300;
+
+/** Longer than the lock of a dead owner lasts (30 s), and than Consul takes to miss a node. */
+const lostWithinMs = 60_000;
+
+export type Options = Deadlines & {
+  copies: ReadCopies;
+  /** True if the operator vouches for it that the node is lost, although Consul reaches its agent. */
+  isForced: boolean;
+  /** False: done once the shards are owners, so that no key of the API is needed. */
+  awaitSessions: boolean;
+};
+
+/** Sessions of a restored shard. */
+export type Opened = { shard: number; node: string; sessions: number | null; sessions_open: number | null };
+
+/** Executes a plan. Each step is skipped by the plan of the next run once it has been done. */
+export async function applyRestore(
+  target: Target,
+  plan: RestorePlan,
+  report: Report,
+  options: Options,
+): Promise<Opened[]> {
+  for (const { shard, volume } of plan.outdated) {
+    await report.step(`deleted the outdated volume of shard ${shard} on ${volume.node!.name}`, () =>
+      deleteVolume(target.agents.nomadAddr, { ID: volume.id, Name: shardVolume(shard - 1), NodeID: volume.nodeId }),
+    );
+  }
+  await makeVolumes(target, plan, report);
+  const shards = plan.restored.map(({ shard }) => shard);
+  if (shards.length > 0) {
+    await report.step("the lost owners have neither lease nor lock", () => awaitLost(target, plan, report, options));
+    for (const node of plan.purged) await report.step(`Nomad has forgotten ${node.name}`, () => purge(target, node));
+  }
+  const moved = [...plan.restored, ...plan.followed];
+  const opened: Opened[] = [];
+  for (const { shard, to } of moved) {
+    await report.step(`shard ${shard} is restored on ${to.name}`, () =>
+      awaitOwner(target, shard, to.id, report, options),
+    );
+  }
+  for (const { shard, to } of moved) {
+    await report.step(`the sessions of shard ${shard} are open`, async () => {
+      const counts = options.awaitSessions
+        ? await awaitSessions(target, shard, report, options)
+        : { sessions: null, sessions_open: null };
+      opened.push({ shard, node: to.name, ...counts });
+      if (counts.sessions !== null)
+        return `${counts.sessions_open} of ${counts.sessions} sessions of shard ${shard} are open`;
+      return `shard ${shard} opens its sessions`;
+    });
+  }
+  return opened;
+}
+
+async function makeVolumes(target: Target, { restored }: RestorePlan, report: Report): Promise<void> {
+  const made = restored.flatMap(({ shard, make, decision }) =>
+    make === null ? [] : [{ shard, make, from: decision.purge?.name ?? null }],
+  );
+  if (made.length === 0) return;
+  const names = made.map(({ shard, make }) => `shard ${shard} on ${make.name}`).join(", ");
+  await report.step(`made the volumes of ${names}`, async () => {
+    const at = new Date().toISOString();
+    for (const { shard, make, from } of made)
+      await recordAttempt(target.consul, { shard, from, to: { id: make.id, name: make.name }, at });
+    await ensureVolumes(
+      target.agents.nomadAddr,
+      volumesOfShards(made.map(({ shard }) => shard - 1)),
+      new Map(made.map(({ shard, make }) => [shardVolume(shard - 1), make])),
+    );
+  });
+}
+
+/**
+ * Waits until no process can be the owner. The restored process would wait as well; but a purge ends the tasks of a
+ * node that returns, and a live owner proves that the node is not lost.
+ */
+async function awaitLost(
+  target: Target,
+  { restored }: RestorePlan,
+  report: Report,
+  { copies, isForced }: Options,
+): Promise<void> {
+  const began = performance.now();
+  const shards = restored.map(({ shard }) => shard);
+  const former = new Map<number, number>();
+  for (;;) {
+    const states = await surveyShards(target, copies, shards);
+    for (const { shard, allocation, copy } of states) {
+      const node = allocation?.node;
+      if (node?.status === "ready")
+        throw new ScaleFailure(`${node.name} is back, and Nomad runs shard ${shard} there: see task status.`);
+      const endsAt = performance.now() + (copy?.lease_left_ms ?? 0);
+      if (endsAt > (former.get(shard) ?? endsAt) + 1_000) {
+        throw new ScaleFailure(
+          `The owner of shard ${shard} renews its lease in Postgres: it is alive, and cut off from Nomad only. ` +
+            "Nothing was restored. Repair the connection of its node.",
+        );
+      }
+      former.set(shard, endsAt);
+    }
+    const left = states.flatMap((state) => blockersOf(state, isForced));
+    if (left.length === 0) return;
+    const elapsed = performance.now() - began;
+    if (elapsed > lostWithinMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${left.join("; ")}.`);
+    report.waiting(`${seconds(elapsed)}  ${left.join("; ")}`);
+    await sleep(pollMs);
+  }
+}
+
+function blockersOf({ shard, copy, isLocked, allocation }: ShardState, isForced: boolean): string[] {
+  const node = allocation?.node;
+  return [
+    ...(copy?.leased ? [`the owner of shard ${shard} holds its lease in Postgres`] : []),
+    ...(isLocked ? [`the owner of shard ${shard} holds its lock in Consul`] : []),
+    ...(node?.isAlive && !isForced
+      ? [`Consul reaches ${node.name}: restart its Nomad agent, or add --force if the node is lost`]
+      : []),
+  ];
+}
+
+/** A purged node that returns registers itself again, and Nomad starts tasks there as on a new one. */
+async function purge({ nomad }: Target, { id, name }: Node): Promise<string | void> {
+  const node = await orNull(nomad<{ Status: string }>("GET", `/v1/node/${id}`));
+  if (node === null) return;
+  if (node.Status === "ready") throw new ScaleFailure(`${name} is back: Nomad runs its shards there. See task status.`);
+  await orNull(nomad("POST", `/v1/node/${id}/purge`));
+}
+
+async function awaitOwner(
+  target: Target,
+  shard: number,
+  nodeId: string,
+  report: Report,
+  { copies, deadlineMs }: Options,
+): Promise<void> {
+  const began = performance.now();
+  for (;;) {
+    const [state] = await surveyShards(target, copies, [shard]);
+    const { allocation, isOwner, copy } = state!;
+    if (isOwner && copy !== null && copy.leased && !copy.restoring) {
+      if (allocation?.node?.id === nodeId) return;
+      throw new ScaleFailure(
+        `Nomad started shard ${shard} on ${allocation?.node?.name ?? "another node"}: run the command again.`,
+      );
+    }
+    const elapsed = performance.now() - began;
+    const what =
+      allocation === null
+        ? "Nomad has not started an allocation"
+        : `allocation ${allocation.id.slice(0, 8)} is ${allocation.status}${copy?.restoring ? " and restores" : ""}`;
+    if (elapsed > deadlineMs) {
+      throw new ScaleFailure(
+        `Gave up after ${seconds(elapsed)}: shard ${shard} is no owner; ${what}. See task logs:wa-shards, then run ` +
+          "the command again.",
+      );
+    }
+    report.waiting(`${seconds(elapsed)}  shard ${shard}: ${what}`);
+    await sleep(pollMs);
+  }
+}
+
+async function awaitSessions(
+  { api }: Target,
+  shard: number,
+  report: Report,
+  { deadlineMs }: Options,
+): Promise<{ sessions: number; sessions_open: number }> {
+  const began = performance.now();
+  for (;;) {
+    const { data } = await bodyOf(api.GET("/v1/admin/shards"));
+    const found = data.find((one) => one.shard === shard);
+    const connecting = found?.healthy ? (found.sessions_connecting ?? null) : null;
+    if (connecting === 0) return { sessions: found!.sessions ?? 0, sessions_open: found!.sessions_open ?? 0 };
+    const elapsed = performance.now() - began;
+    const what =
+      connecting === null ? `the API does not reach shard ${shard}` : `${connecting} sessions are not open yet`;
+    if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${what}. See task status.`);
+    report.waiting(`${seconds(elapsed)}  ${what}`);
+    await sleep(pollMs);
+  }
+}

@@ -1,0 +1,130 @@
+import { AppError } from "../../../lib/core/errors.ts";
+import type { Nomad } from "../../stack/nomad.ts";
+import { chooseNodes, readVolumeNodes } from "../../stack/placement.ts";
+import type { VolumeNode } from "../../stack/placement.ts";
+import { kindOfVolume, listVolumes, shardVolume } from "../../stack/volumes.ts";
+import { readJob } from "../scale/job_group.ts";
+import { shardGroup } from "../scale/shards_now.ts";
+import type { Target } from "../scale/target.ts";
+import { decideRestore } from "./rules.ts";
+import type { Decision, Node, ShardState, ShardVolume } from "./rules.ts";
+
+type Restore = Extract<Decision, { do: "restore" }>;
+
+export type RestorePlan = {
+  /** Shards that are to be started elsewhere, and the node of each one's volume; null: the volume exists. */
+  restored: { shard: number; state: ShardState; decision: Restore; make: VolumeNode | null; to: Node | VolumeNode }[];
+  /** Shards that an earlier run placed. */
+  followed: { shard: number; to: Node }[];
+  /** Nodes that Nomad is to forget. */
+  purged: Node[];
+  /** Volumes of ready nodes that no process uses and whose state is out of date. */
+  outdated: { shard: number; volume: ShardVolume }[];
+  refusals: string[];
+  lines: string[];
+};
+
+/** Plans the restore of these shards. @param wantedNode name of the node of the new volumes; undefined: the best one */
+export async function planRestore(
+  target: Target,
+  states: readonly ShardState[],
+  wantedNode: string | undefined,
+): Promise<RestorePlan> {
+  const decisions = states.map((state) => ({ shard: state.shard, state, decision: decideRestore(state) }));
+  const refusals = decisions.flatMap(({ decision }) => (decision.do === "refuse" ? [decision.why] : []));
+  const restores = decisions.flatMap(({ shard, state, decision }) =>
+    decision.do === "restore" ? [{ shard, state, decision }] : [],
+  );
+  const missing = restores.filter(({ decision }) => decision.madeOn === null).map(({ shard }) => shard);
+  const nodes = refusals.length > 0 ? new Map<string, VolumeNode>() : await chooseFor(target, missing, wantedNode);
+  const plan: Omit<RestorePlan, "lines"> = {
+    restored: restores.flatMap((one) => {
+      const make = nodes.get(shardVolume(one.shard - 1)) ?? null;
+      const to = one.decision.madeOn ?? make;
+      return to === null ? [] : [{ ...one, make, to }];
+    }),
+    followed: decisions.flatMap(({ shard, decision }) =>
+      decision.do === "follow" ? [{ shard, to: decision.node }] : [],
+    ),
+    purged: [
+      ...new Map(restores.flatMap(({ decision: { purge } }) => (purge === null ? [] : [[purge.id, purge]]))).values(),
+    ],
+    outdated: decisions.flatMap(({ shard, decision }) =>
+      "outdated" in decision ? decision.outdated.map((volume) => ({ shard, volume })) : [],
+    ),
+    refusals,
+  };
+  return { ...plan, lines: await linesOf(target.nomad, plan, states) };
+}
+
+async function chooseFor(
+  target: Target,
+  shards: readonly number[],
+  wanted: string | undefined,
+): Promise<Map<string, VolumeNode>> {
+  if (shards.length === 0) return new Map();
+  const { NodePool = "default" } = await readJob(target, shardGroup.job);
+  const nodes = await readVolumeNodes(target.nomad, NodePool);
+  const usable = wanted === undefined ? nodes : nodes.filter(({ name }) => name === wanted);
+  if (usable.length === 0) {
+    throw new AppError(
+      "conflict",
+      `${wanted} cannot take a shard: it must be ready, eligible and in the pool "${NodePool}", as ` +
+        `${nodes.map(({ name }) => name).join(", ")} are.`,
+    );
+  }
+  const volumes = await listVolumes(target.agents.nomadAddr);
+  const existing = volumes.map(({ Name, NodeID }) => ({ name: Name, nodeId: NodeID }));
+  return chooseNodes(
+    shards.map((shard) => shardVolume(shard - 1)),
+    usable,
+    existing,
+    kindOfVolume,
+  );
+}
+
+async function linesOf(
+  nomad: Nomad,
+  { restored, followed, purged, outdated }: Omit<RestorePlan, "lines">,
+  states: readonly ShardState[],
+): Promise<string[]> {
+  const lines = outdated.map(
+    ({ shard, volume }) => `delete the outdated volume of shard ${shard} on ${volume.node!.name}`,
+  );
+  for (const { shard, make } of restored)
+    if (make !== null) lines.push(`make the volume for shard ${shard} on ${make.name}`);
+  for (const { shard, state } of restored) {
+    const leftMs = state.copy?.lease_left_ms ?? 0;
+    if (leftMs > 0 || state.isLocked)
+      lines.push(
+        `wait until the lost owner of shard ${shard} has neither its lease nor its lock` +
+          (leftMs > 0 ? ` (lease: ${Math.ceil(leftMs / 1000)} s)` : ""),
+      );
+  }
+  for (const node of purged) {
+    if (node.isAlive) lines.push(`wait until Consul misses ${node.name}, as Nomad does`);
+    const others = await othersOn(nomad, node, states);
+    lines.push(
+      `have Nomad forget ${node.name}, so that it starts the shard elsewhere` +
+        (others.length === 0 ? "" : `; ${others.join(", ")} there start when the node is back, or on another one`),
+    );
+  }
+  for (const { shard, to } of [...restored, ...followed])
+    lines.push(`wait until shard ${shard} runs on ${to.name} and its sessions are open`);
+  return lines;
+}
+
+type OnNode = { Name: string; DesiredStatus: string; ClientStatus: string };
+
+/** Names the other tasks that Nomad expects on a lost node, such as "shard 5" or "postgres-replica". */
+async function othersOn(nomad: Nomad, { id }: Node, states: readonly ShardState[]): Promise<string[]> {
+  const all = await nomad<OnNode[]>("GET", `/v1/node/${id}/allocations`);
+  const names = all
+    .filter(({ DesiredStatus, ClientStatus }) => DesiredStatus === "run" && ClientStatus === "unknown")
+    .map(({ Name }) => {
+      const shard = /^wa-shards\.shard\[(\d+)\]$/.exec(Name)?.[1];
+      return shard === undefined ? Name.split(".")[0]! : `shard ${Number(shard) + 1}`;
+    })
+    .filter((name) => !states.some(({ shard }) => name === `shard ${shard}`));
+  return [...new Set(names)].toSorted();
+}

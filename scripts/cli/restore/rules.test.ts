@@ -1,0 +1,170 @@
+import { describe, expect, test } from "bun:test";
+import type { CopySurvey } from "../operator/survey_copies.ts";
+import { decideRestore, decideWatch } from "./rules.ts";
+import type { Node, ShardState, ShardVolume } from "./rules.ts";
+
+const node = (number: number, over: Partial<Node> = {}): Node => ({
+  id: `id-${number}`,
+  name: `client-${number}`,
+  status: "ready",
+  isAlive: true,
+  ...over,
+});
+const lost = node(1, { status: "disconnected", isAlive: false });
+const volumeOn = (one: Node, over: Partial<ShardVolume> = {}): ShardVolume => ({
+  id: `volume-${one.name}`,
+  node: one,
+  nodeId: one.id,
+  ...over,
+});
+const copy = (over: Partial<CopySurvey> = {}): CopySurvey => ({
+  shard: 2,
+  epoch: 1,
+  leased: false,
+  lease_left_ms: -120_000,
+  restoring: false,
+  exact: true,
+  appended_ago_s: 135,
+  snapshot_bytes: 1,
+  tail_rows: 0,
+  tail_bytes: 0,
+  fault: null,
+  ...over,
+});
+/** A shard whose node was lost two minutes ago. */
+const lostShard = (over: Partial<ShardState> = {}): ShardState => ({
+  shard: 2,
+  count: 3,
+  allocation: { id: "0123456789", status: "unknown", node: lost },
+  isOwner: false,
+  isLocked: false,
+  volumes: [volumeOn(lost)],
+  copy: copy(),
+  attempt: null,
+  ...over,
+});
+const running = (over: Partial<ShardState> = {}): ShardState =>
+  lostShard({
+    allocation: { id: "0123456789", status: "running", node: node(2) },
+    isOwner: true,
+    isLocked: true,
+    volumes: [volumeOn(node(2))],
+    copy: copy({ leased: true, lease_left_ms: 14_000 }),
+    ...over,
+  });
+const interrupted = { attempt: { volumeNode: "id-3", agoMs: 20_000 }, volumes: [volumeOn(lost), volumeOn(node(3))] };
+
+describe("decideRestore", () => {
+  test("makes a volume elsewhere and purges the node", () => {
+    expect(decideRestore(lostShard())).toEqual({ do: "restore", purge: lost, outdated: [], madeOn: null });
+  });
+
+  test("needs no purge once Nomad has forgotten the node", () => {
+    const gone = volumeOn(lost, { node: null });
+    for (const allocation of [null, { id: "0123456789", status: "pending", node: null }])
+      expect(decideRestore(lostShard({ allocation, volumes: [gone] }))).toMatchObject({ do: "restore", purge: null });
+  });
+
+  test("continues with the volume of an interrupted run", () => {
+    expect(decideRestore(lostShard(interrupted))).toMatchObject({ madeOn: node(3), outdated: [] });
+  });
+
+  test("deletes an outdated volume that Nomad could choose", () => {
+    const outdated = volumeOn(node(2));
+    const state = lostShard({ ...interrupted, volumes: [...interrupted.volumes, outdated] });
+    expect(decideRestore(state)).toMatchObject({ madeOn: node(3), outdated: [outdated] });
+  });
+
+  test("follows an allocation that an interrupted run started", () => {
+    const allocation = { id: "0123456789", status: "running", node: node(3) };
+    expect(decideRestore(lostShard({ ...interrupted, allocation }))).toEqual({ do: "follow", node: node(3) });
+  });
+
+  test("keeps a shard that runs", () => {
+    expect(decideRestore(running())).toEqual({ do: "keep", outdated: [] });
+  });
+
+  test.each<[string, ShardState["copy"]]>([
+    ["no copy", null],
+    ["a gap", copy({ leased: true, fault: "it has a gap" })],
+    ["a restore in progress", copy({ leased: true, restoring: true })],
+  ])("keeps every volume with %s", (_, owned) => {
+    const state = running({ copy: owned, volumes: [volumeOn(node(1)), volumeOn(node(2))] });
+    expect(decideRestore(state)).toEqual({ do: "keep", outdated: [] });
+  });
+
+  test("deletes the outdated volume of a returned node", () => {
+    const outdated = volumeOn(node(1));
+    expect(decideRestore(running({ volumes: [outdated, volumeOn(node(2))] }))).toEqual({
+      do: "keep",
+      outdated: [outdated],
+    });
+  });
+
+  test("keeps every volume while the owner is unknown", () => {
+    const volumes = [volumeOn(node(1)), volumeOn(node(2))];
+    expect(decideRestore(running({ volumes, isOwner: false })).do).toBe("refuse");
+    expect(decideRestore(running({ volumes, copy: copy() })).do).toBe("refuse");
+  });
+
+  test.each<[string, Partial<ShardState>, RegExp]>([
+    ["beyond the count", { shard: 4 }, /has 3/],
+    ["without a copy", { copy: null }, /WA_DURABILITY is local/],
+    ["whose copy has a gap", { copy: copy({ fault: "it has a gap" }) }, /a gap.*--discard 2/],
+    [
+      "on a node that is ready",
+      { allocation: { id: "0123456789", status: "running", node: node(1) } },
+      /01234567 .* is running on client-1, which is ready/,
+    ],
+  ])("refuses a shard %s", (_, over, why) => {
+    const decision = decideRestore(lostShard(over));
+    expect(decision).toMatchObject({ do: "refuse", why: expect.stringMatching(why) });
+  });
+});
+
+describe("decideWatch", () => {
+  const limits = { afterMs: 60_000, perHour: 2, leaseMs: 15_000 };
+  const dueOf = (...states: ShardState[]) => decideWatch(states, limits).due;
+  const whyOf = (state: ShardState) => decideWatch([state], limits).waiting[0]?.why;
+
+  test("restores a shard whose owner was lost long enough", () => {
+    expect(dueOf(lostShard())).toEqual([2]);
+  });
+
+  test.each<[string, Partial<ShardState>, string]>([
+    ["the lease", { copy: copy({ leased: true, lease_left_ms: 9_000 }) }, "holds the lease"],
+    ["the lock", { isLocked: true }, "holds the lock"],
+    [
+      "a node that Consul reaches",
+      { allocation: { id: "0", status: "unknown", node: { ...lost, isAlive: true } } },
+      "Consul reaches client-1",
+    ],
+    ["the time limit", { copy: copy({ lease_left_ms: -44_000 }) }, "less than the limit"],
+    ["an operator after a restore", { attempt: { volumeNode: "id-1", agoMs: 3_599_000 } }, "within the last hour"],
+    ["a shard that cannot be restored", { copy: null }, "WA_DURABILITY is local"],
+  ])("waits for %s", (_, over, why) => {
+    expect(dueOf(lostShard(over))).toEqual([]);
+    expect(whyOf(lostShard(over))).toContain(why);
+  });
+
+  test("bounds the restores of an hour", () => {
+    const states = [1, 2, 3].map((shard) => lostShard({ shard }));
+    expect(decideWatch(states, limits)).toMatchObject({ due: [1, 2], waiting: [{ shard: 3 }] });
+    const recent = running({ shard: 1, attempt: { volumeNode: "id-2", agoMs: 60_000 } });
+    expect(dueOf(recent, lostShard({ shard: 2 }), lostShard({ shard: 3 }))).toEqual([2]);
+  });
+
+  test("completes an interrupted restore", () => {
+    expect(dueOf(lostShard(interrupted))).toEqual([2]);
+    const allocation = { id: "0123456789", status: "pending", node: node(3) };
+    expect(dueOf(lostShard({ ...interrupted, allocation }))).toEqual([2]);
+  });
+
+  test("has outdated volumes deleted", () => {
+    expect(dueOf(running({ volumes: [volumeOn(node(1)), volumeOn(node(2))] }), running({ shard: 3 }))).toEqual([2]);
+  });
+
+  test("leaves running shards alone", () => {
+    expect(decideWatch([running()], limits)).toEqual({ due: [], waiting: [] });
+  });
+});

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { kvGet } from "../../../lib/consul/client.ts";
+import type { ConsulClient } from "../../../lib/consul/client.ts";
+import { ownerKey, shardService } from "../../../lib/routing/index.ts";
+import type { Allocation, Nomad } from "../../stack/nomad.ts";
+import { indexOfShardVolume, listVolumes } from "../../stack/volumes.ts";
+import type { CopySurvey } from "../operator/survey_copies.ts";
+import { indexOf, readCount, wantedAllocations } from "../scale/job_group.ts";
+import { shardGroup } from "../scale/shards_now.ts";
+import type { Target } from "../scale/target.ts";
+import { readAttempts } from "./attempts.ts";
+import type { Node, ShardState, ShardVolume } from "./rules.ts";
+
+type Stub = { ID: string; Name: string; Status: string };
+type Placed = Allocation & { NodeID: string };
+type Instance = { Service: { ID: string; Address: string; Port: number } };
+
+/** Reads the copies, which are in Postgres. */
+export type ReadCopies = () => Promise<CopySurvey[]>;
+
+const holder = z.object({ address: z.string(), port: z.int() });
+
+/** The state of these shards; of all by default. */
+export async function surveyShards(
+  target: Pick<Target, "nomad" | "consul" | "agents">,
+  copies: ReadCopies,
+  only?: readonly number[],
+): Promise<ShardState[]> {
+  const { nomad, consul } = target;
+  const [count, allocations, volumes, stubs, attempts, surveyed, instances] = await Promise.all([
+    readCount(target, shardGroup),
+    wantedAllocations(target, shardGroup) as Promise<Placed[]>,
+    listVolumes(target.agents.nomadAddr),
+    nomad<Stub[]>("GET", "/v1/nodes"),
+    readAttempts(consul),
+    copies(),
+    consul.blockingGet(`/v1/health/service/${shardService}`, { index: 0 }).then(({ body }) => body as Instance[]),
+  ]);
+  const nodes = new Map(
+    await Promise.all(stubs.map(async (stub) => [stub.ID, await nodeOf({ nomad, consul }, stub)] as const)),
+  );
+  const states: ShardState[] = [];
+  for (const shard of only ?? Array.from({ length: count }, (_, index) => index + 1)) {
+    const allocation = latest(allocations.filter((one) => indexOf(one) === shard - 1));
+    const entry = await kvGet(consul, ownerKey(shard));
+    const isLocked = entry?.session != null;
+    const attempt = attempts.get(shard);
+    states.push({
+      shard,
+      count,
+      allocation:
+        allocation === undefined
+          ? null
+          : { id: allocation.ID, status: allocation.ClientStatus, node: nodes.get(allocation.NodeID) ?? null },
+      isLocked,
+      isOwner: isLocked && allocation !== undefined && holds(allocation, entry.value, instances),
+      volumes: volumes
+        .filter(({ Name }) => indexOfShardVolume(Name) === shard - 1)
+        .map(({ ID, NodeID }): ShardVolume => ({ id: ID, nodeId: NodeID, node: nodes.get(NodeID) ?? null })),
+      copy: surveyed.find((copy) => copy.shard === shard) ?? null,
+      attempt:
+        attempt === undefined
+          ? null
+          : { volumeNode: attempt.to.id, agoMs: Math.max(0, Date.now() - Date.parse(attempt.at)) },
+    });
+  }
+  return states;
+}
+
+/** Nomad may list two while it replaces one. */
+const latest = (allocations: readonly Placed[]): Placed | undefined =>
+  allocations.toSorted((a, b) => b.CreateIndex - a.CreateIndex)[0];
+
+/** True if the process that the lock names is the allocation's: Nomad registers its service under its id. */
+function holds({ ID, ClientStatus }: Placed, value: string, instances: readonly Instance[]): boolean {
+  const { data } = holder.safeParse(parse(value));
+  return (
+    ClientStatus === "running" &&
+    data !== undefined &&
+    instances.some(
+      ({ Service }) => Service.ID.includes(ID) && Service.Address === data.address && Service.Port === data.port,
+    )
+  );
+}
+
+function parse(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
+  }
+}
+
+type Attributes = { Attributes: Record<string, string> };
+type Check = { CheckID: string; Status: string };
+
+async function nodeOf({ nomad, consul }: { nomad: Nomad; consul: ConsulClient }, stub: Stub): Promise<Node> {
+  const node = { id: stub.ID, name: stub.Name, status: stub.Status };
+  // Consul's view decides only about a node that Nomad has lost.
+  if (stub.Status === "ready") return { ...node, isAlive: true };
+  const { Attributes: attributes } = await nomad<Attributes>("GET", `/v1/node/${stub.ID}`);
+  const name = attributes["unique.consul.name"] ?? stub.Name;
+  const { body } = await consul.blockingGet(`/v1/health/node/${encodeURIComponent(name)}`, { index: 0 });
+  const serf = ((body ?? []) as Check[]).find(({ CheckID }) => CheckID === "serfHealth");
+  return { ...node, isAlive: serf?.Status === "passing" };
+}
