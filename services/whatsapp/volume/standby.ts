@@ -7,8 +7,8 @@ const defaultPollMs = 1_000;
 
 /**
  * Holds back a process that must not serve its shard: another process owns it, or the volume is out of date. The
- * process stays alive and is not ready; if it exited, Nomad would restart it without end. The reason is logged once, and
- * is in `/ready`.
+ * process stays alive and is not ready; if it exited, Nomad would restart it without end. The reason is logged once,
+ * and is in `/ready`.
  */
 export class Standby {
   readonly #logger: Logger;

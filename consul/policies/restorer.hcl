@@ -1,0 +1,26 @@
+# The watch that restores the shards of lost nodes: who owns a shard, and which nodes are reached.
+key_prefix "prosaas/whatsapp/shards/" {
+  policy = "read"
+}
+
+# Its own record of restores.
+key_prefix "prosaas/restores/" {
+  policy = "write"
+}
+
+# One command at a time changes the cluster.
+key "prosaas/scale/lock" {
+  policy = "write"
+}
+
+session_prefix "" {
+  policy = "write"
+}
+
+service "whatsapp-shard" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}
