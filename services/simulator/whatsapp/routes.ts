@@ -17,6 +17,7 @@ import { messageId, write } from "./messages/write.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import { linkOffline } from "./phones/offline_companion.ts";
 import type { Phone } from "./phones/phone.ts";
+import { replaceSalt } from "./phones/contact_salt.ts";
 import { announcePrivacyToken, givePrivacyToken } from "./phones/privacy_tokens.ts";
 import { restrict, standing } from "./phones/standing.ts";
 import {
@@ -27,6 +28,7 @@ import {
   newContact,
   newGroup,
   newPhone,
+  newSalt,
   newToken,
   outgoing,
   phoneNumber,
@@ -80,6 +82,12 @@ export function whatsappControl(simulation: Simulation): Hono {
     const given = givePrivacyToken(from, holder);
     if (by === "notification") await announcePrivacyToken(simulation, from, holder);
     return c.json(given, 201);
+  });
+
+  /** Replaces the account's salt, as the app state announces it. */
+  app.put("/phones/:phone/contact_salt", async (c) => {
+    await replaceSalt(simulation, known(c.req.param("phone")), newSalt.parse(await jsonBody(c)).salt);
+    return c.body(null, 204);
   });
 
   /** Restricts what the account may start. */

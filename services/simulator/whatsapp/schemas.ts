@@ -30,6 +30,7 @@ export const linkCode = z.strictObject({
     .transform((code) => code.replace(/-/g, "").toUpperCase())
     .pipe(z.string().length(8)),
 });
+export const newSalt = z.strictObject({ salt: z.base64().min(4).max(128).nullable() });
 export const refreshRequest = z
   .strictObject({
     qr: z.string().min(1).max(2000).optional(),

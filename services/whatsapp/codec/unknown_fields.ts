@@ -32,8 +32,8 @@ export function unknownFieldIn(message: proto.IMessage, bytes: Uint8Array): stri
 
 type Field = { number: number; value: Uint8Array };
 
-/** The first fields of an encoded message that hold a message or a string, as every kind of content does. */
-function fieldsOf(bytes: Uint8Array): Field[] {
+/** The first fields of an encoded protobuf message that hold a message or a string, as every kind of content does. */
+export function fieldsOf(bytes: Uint8Array): Field[] {
   const reader = { at: 0 };
   const fields: Field[] = [];
   for (let read = 0; read < maxFields && reader.at < bytes.length; read++) {

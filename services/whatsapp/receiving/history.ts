@@ -3,7 +3,7 @@ import type { SignalKeyStore } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { AuthStore } from "../auth/auth_store.ts";
-import { writeContactSalt } from "../sending/contact_salt.ts";
+import { writeHistorySalt } from "../sending/contact_salt.ts";
 import { storeContactTokens } from "./contact_tokens.ts";
 import { isMismatch, isPermanent, readFromHost, readInline } from "./history_content.ts";
 import type { HistoryContent, ReadOptions } from "./history_content.ts";
@@ -156,7 +156,7 @@ export class History {
 
   async #store({ chats, contactSalt }: HistoryContent): Promise<void> {
     const store = this.#options.store();
-    if (store !== undefined && contactSalt !== undefined) writeContactSalt(store, contactSalt);
+    if (store !== undefined && contactSalt !== undefined) writeHistorySalt(store, contactSalt);
     await storeContactTokens(this.#options.keys, chats);
   }
 }

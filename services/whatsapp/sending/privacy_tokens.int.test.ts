@@ -44,6 +44,33 @@ describe("the privacy token of a contact", () => {
     expect(await send(third, "under an old salt")).toMatchObject({ status: "failed", error: { code: "463" } });
   });
 
+  test("of a new contact follows the app state's salt", async () => {
+    const { shard, simulator, business, phone, fault } = scenario;
+    const newContact = async () => {
+      const contact = newPhone();
+      await makePhone(simulator, contact);
+      return contact;
+    };
+    const change = (salt: string | null) => control(simulator, "PUT", `/phones/${phone}/contact_salt`, { salt });
+    const arrived = () =>
+      until(async () => (await scenario.waitingMail()) === 0, { what: "the change to be acknowledged" });
+    await makePhone(simulator, phone);
+    await change(randomBytes(16).toString("base64"));
+    await fault("token_required");
+    await shard.pair(simulator, business, phone);
+    const reached = async () => (await send(await newContact(), "good morning"))?.status === "sent";
+    await until(reached, { what: "the salt from before the link" });
+    await change(randomBytes(16).toString("base64"));
+    await arrived();
+    expect(await send(await newContact(), "under another salt")).toMatchObject({ status: "sent" });
+    await scenario.restart();
+    await shard.reaches(business, "open");
+    expect(await send(await newContact(), "after a restart")).toMatchObject({ status: "sent" });
+    await change(null);
+    await arrived();
+    expect(await send(await newContact(), "without a salt")).toMatchObject({ error: { code: "463" } });
+  });
+
   test("from a notification is sent along from then on", async () => {
     const { shard, simulator, business, phone, contact, fault, waitingMail } = scenario;
     await shard.pair(simulator, business, phone);

@@ -13,6 +13,7 @@ import { History } from "../receiving/history.ts";
 import { Statuses } from "../receiving/statuses.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import { Timers } from "../sending/timers.ts";
+import { ContactSalt } from "../sending/contact_salt.ts";
 import { createCooldowns } from "../sending/cooldowns.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
@@ -67,7 +68,7 @@ describe("a connection", () => {
       history: new History({ businessId: "b", store: () => store, keys: auth.keys, logger }),
       timers: new Timers({ store: () => store, keys: auth.keys }),
       statuses: new Statuses(() => store),
-      contactSalt: () => undefined,
+      contactSalt: new ContactSalt(() => undefined),
       sentMessage: () => undefined,
       sentTo: () => undefined,
       cooldowns: createCooldowns(),

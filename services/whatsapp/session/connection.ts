@@ -10,6 +10,7 @@ import { Intake } from "../receiving/intake.ts";
 import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane.ts";
 import { backoffOf } from "../sending/cooldown.ts";
+import { saltCollection } from "../sending/contact_salt.ts";
 import { Relay } from "../sending/relay.ts";
 import type { AckRefusal, ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
@@ -104,7 +105,7 @@ export class Connection {
       keys: options.auth.keys,
       queries: options.cooldowns.queries,
       timers: options.timers,
-      contactSalt: options.contactSalt,
+      contactSalt: () => options.contactSalt.get(),
       socket,
       me,
       control,
@@ -261,6 +262,7 @@ export class Connection {
     this.#standing.start();
     void this.#options.history.readPending();
     this.#events.opened();
+    void this.#syncAppState();
     this.#intake
       .opened(this.#socket)
       .catch((error: unknown) =>
@@ -269,6 +271,18 @@ export class Connection {
           "the content of placeholder messages could not be requested from the phone",
         ),
       );
+  }
+
+  /** Fetches the collection with the salt, unless the salt is known. Afterwards WhatsApp announces its changes. */
+  async #syncAppState(): Promise<void> {
+    const type = "app-state-sync-version";
+    try {
+      if (this.#options.contactSalt.get() !== undefined) return;
+      const known = await this.#options.auth.keys.get(type, [saltCollection]);
+      if (known[saltCollection] === undefined) await this.#socket.resyncAppState([saltCollection], false);
+    } catch (error) {
+      this.#options.logger.warn({ error: messageOf(error) }, "the app state could not be fetched");
+    }
   }
 
   /**

@@ -7,6 +7,7 @@ import type { History } from "../receiving/history.ts";
 import type { Placeholders } from "../receiving/placeholders.ts";
 import type { Statuses } from "../receiving/statuses.ts";
 import type { Standing } from "../pacing/standing.ts";
+import type { ContactSalt } from "../sending/contact_salt.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import type { Timers } from "../sending/timers.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
@@ -84,7 +85,7 @@ export type ConnectionOptions = {
   /** The chat of a message that this business sent through the API. */
   sentTo: (waMessageId: string) => string | undefined;
   /** The salt of the tokens for new contacts, if the phone has shared it. */
-  contactSalt: () => Uint8Array | undefined;
+  contactSalt: ContactSalt;
   cooldowns: Cooldowns;
   /** WhatsApp's restrictions of the account, as they were last read. */
   standing: () => Standing | undefined;

@@ -6,7 +6,7 @@ import { keptFor } from "../receiving/kept.ts";
 import { History } from "../receiving/history.ts";
 import { Placeholders } from "../receiving/placeholders.ts";
 import type { Statuses } from "../receiving/statuses.ts";
-import { readContactSalt } from "../sending/contact_salt.ts";
+import { ContactSalt } from "../sending/contact_salt.ts";
 import type { Cooldowns } from "../sending/cooldowns.ts";
 import { Timers } from "../sending/timers.ts";
 import { Connection } from "./connection.ts";
@@ -108,7 +108,7 @@ export class CurrentConnection {
       history: new History({ businessId, store: () => login.store, keys: auth.keys, logger, proxyUrl }),
       timers: new Timers({ store: () => login.store, keys: auth.keys }),
       statuses: this.#options.statuses,
-      contactSalt: () => login.store && readContactSalt(login.store),
+      contactSalt: new ContactSalt(() => login.store),
       attempts,
       deafness,
       passkeyTimes,

@@ -53,10 +53,7 @@ export const notifications: Record<string, Verdict> = {
   crsc_continuation: handled("session/passkey/exchange.ts"),
   account_sync: handled("Baileys: the account's own devices, privacy and blocks"),
   mex: handled("Baileys: limits of the account"),
-  server_sync: handled(
-    "Baileys: fetches the app state; this service ignores the events of it. Baileys' definitions lack the action " +
-      "that replaces the salt of sending/contact_salt.ts: an account keeps the one of its history",
-  ),
+  server_sync: handled("Baileys: fetches the app state, of which sending/contact_salt.ts takes the salt"),
   picture: ignored("pictures are fetched when they are asked for"),
   newsletter: ignored("channels are no chats"),
   status: ignored("the text about a contact is not stored"),

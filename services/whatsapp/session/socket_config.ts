@@ -6,6 +6,7 @@ import { waVersionParts } from "../../../lib/contracts/shard/wa_version.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 import { ownJidsOf } from "../codec/jid.ts";
 import type { Intake } from "../receiving/intake.ts";
+import type { SyncAction } from "../sending/contact_salt.ts";
 import type { Relay } from "../sending/relay.ts";
 import { appStateFetch } from "./app_state_fetch.ts";
 import { baileysLog } from "./baileys_log.ts";
@@ -22,15 +23,19 @@ type Parts = { intake: Intake; relay: Relay; control: ConnectionControl; account
 
 /** Baileys' settings for one connection. */
 export function socketConfig(
-  { url, proxyUrl, deviceName, auth, logger, sentMessage, version, events }: ConnectionOptions,
+  { url, proxyUrl, deviceName, auth, logger, sentMessage, version, events, contactSalt }: ConnectionOptions,
   { intake, relay, control, accounts }: Parts,
 ): Parameters<typeof makeWASocket>[0] {
+  /** Settings that our patch reads. */
+  const patched = {
+    options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
+    onSyncAction: (action: SyncAction) => control.unlessOver(() => contactSalt.take(action)),
+  };
   return {
     waWebSocketUrl: url,
     // Bun's WebSocket reads the proxy of an agent, and nothing else of it.
     ...(proxyUrl === undefined ? {} : { agent: { proxy: new URL(proxyUrl) } as unknown as Agent }),
-    // Our patch reads it.
-    options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
+    ...patched,
     browser: [deviceName ?? browser[0], browser[1], browser[2]],
     auth: { creds: auth.creds, keys: auth.keys },
     logger: baileysLog(logger),

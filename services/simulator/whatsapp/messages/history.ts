@@ -1,6 +1,7 @@
 import { proto } from "@whiskeysockets/baileys";
 import { randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import { appStateOf } from "../app_state/app_state.ts";
 import { encodedSalt } from "../phones/contact_salt.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Simulation } from "../simulation.ts";
@@ -50,15 +51,16 @@ function conversationsOf({ phones }: Simulation, phone: Phone): proto.IConversat
 export async function shareHistory(simulation: Simulation, { phone, device }: Login): Promise<void> {
   if (device.state.synced) return;
   device.update({ synced: true });
+  const state = appStateOf(phone);
   const key: proto.IMessage = {
     protocolMessage: {
       type: Type.APP_STATE_SYNC_KEY_SHARE,
       appStateSyncKeyShare: {
         keys: [
           {
-            keyId: { keyId: Buffer.concat([Buffer.alloc(4), randomBytes(2)]) },
+            keyId: { keyId: Buffer.from(state.keyId, "base64") },
             keyData: {
-              keyData: randomBytes(32),
+              keyData: Buffer.from(state.key, "base64"),
               timestamp: Date.now(),
               fingerprint: { rawId: 1, currentIndex: 0, deviceIndexes: [0, device.id] },
             },

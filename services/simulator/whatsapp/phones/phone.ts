@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import type { AppState } from "../app_state/app_state.ts";
 import { SenderKeys } from "../groups/sender_keys.ts";
 import type { KeyPair } from "../keys.ts";
 import { generateKeyPair, generateSignedPreKey } from "../keys.ts";
@@ -31,6 +32,7 @@ export type PhoneState = {
   tokens?: Record<string, PrivacyToken> | undefined;
   /** The salt that WhatsApp gave the account, base64 (contact_salt.ts). */
   contact_salt?: string | undefined;
+  app_state?: AppState | undefined;
   /** Other spellings of its number, by which people ask for it. None is an address. */
   spellings?: string[] | undefined;
 };
@@ -82,6 +84,9 @@ export class Phone {
     const { contact_salt: salt } = this.#state;
     return salt === undefined ? undefined : Buffer.from(salt, "base64");
   }
+  get appState(): AppState | undefined {
+    return this.#state.app_state;
+  }
   get standing(): Standing {
     return this.#state.standing ?? unrestricted;
   }
@@ -99,7 +104,16 @@ export class Phone {
     change: Partial<
       Pick<
         PhoneState,
-        "name" | "ticks" | "picture" | "naming" | "usync_naming" | "spellings" | "standing" | "tokens" | "contact_salt"
+        | "name"
+        | "ticks"
+        | "picture"
+        | "naming"
+        | "usync_naming"
+        | "spellings"
+        | "standing"
+        | "tokens"
+        | "contact_salt"
+        | "app_state"
       >
     >,
   ): void {

@@ -1,5 +1,5 @@
 import { mediaAuth } from "../media/media_host.ts";
-import { children, child, node, StanzaError } from "../wire/stanza.ts";
+import { child, node, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 
 /** Privacy settings of a new account. */
@@ -21,14 +21,6 @@ export const blocklist = (): QueryAnswer => [node("list")];
 
 /** Answers the query for A/B test settings: there are none. */
 export const props = (): QueryAnswer => [node("props", { protocol: "1", hash: "simulator", refresh: "86400" })];
-
-/** Answers app state queries with the client's own versions, so that there is nothing to sync. */
-export function appState({ iq }: Query): QueryAnswer {
-  const collections = children(child(iq, "sync"), "collection").map(({ attrs }) =>
-    node("collection", { name: attrs["name"], version: attrs["version"] ?? "0", type: "result" }),
-  );
-  return [node("sync", {}, collections)];
-}
 
 export function mediaConnection({ simulation: { media } }: Query): QueryAnswer {
   if (media === undefined) throw new StanzaError("503", "service-unavailable");

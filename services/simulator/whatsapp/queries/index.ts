@@ -1,4 +1,5 @@
-import { appState, blocklist, mediaConnection, privacy, props } from "./account.ts";
+import { appState } from "../app_state/query.ts";
+import { blocklist, mediaConnection, privacy, props } from "./account.ts";
 import { encrypt } from "./encrypt.ts";
 import { groups } from "./groups.ts";
 import { linking } from "./linking.ts";
