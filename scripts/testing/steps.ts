@@ -1,6 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rm } from "node:fs/promises";
+import { failedMark, failedTests } from "./failed_tests.ts";
 
 export type Tally = { passed: number; failed: number };
 
@@ -54,6 +55,8 @@ export async function bunTest(title: string, args: string[], env: Record<string,
   const [tests, failures, skipped] = (head?.slice(1) ?? ["0", "0", "0"]).map(Number) as [number, number, number];
   const failed = code !== 0 && failures === 0 ? 1 : failures;
   console.log(`${failed === 0 ? "✓" : "✗"} ${title}: ${tests - failures - skipped} passed, ${failed} failed`);
+  for (const name of failedTests(text)) console.log(`${failedMark}${name}`);
+  if (code !== 0 && failures === 0) console.log(`${failedMark}bun test ended with exit code ${code}`);
   return { passed: tests - failures - skipped, failed };
 }
 

@@ -29,6 +29,12 @@ describe("checks", () => {
       expect(judge(output).passed).toBeFalse();
   });
 
+  test("name the failed tests", () => {
+    const { judge } = checksOf({ integration: [], bench: false }).find(({ name }) => name === "integration tests")!;
+    const output = "✗ against real servers: 12 passed, 1 failed\n  ✗ a.int.test.ts: x > y\n12 passed, 1 failed\n";
+    expect(judge(output)).toEqual({ passed: false, detail: "12 passed, 1 failed; a.int.test.ts: x > y" });
+  });
+
   test("accept a bench within its limits", () => {
     expect(bench({})).toBeTrue();
     for (const changed of [

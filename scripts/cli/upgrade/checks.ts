@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { jsonOrUndefined } from "../../../lib/core/json.ts";
+import { failedMark } from "../../testing/failed_tests.ts";
 
 /** A check of the copy: a command, and what its output has to show beyond exit code 0. */
 export type Check = {
@@ -9,9 +10,18 @@ export type Check = {
   judge(stdout: string): { passed: boolean; detail: string };
 };
 
+/** Failed tests that are named in a row of the report. */
+const namedFailures = 20;
+
 const counted = (stdout: string) => {
   const line = stdout.trimEnd().split("\n").at(-1) ?? "";
-  return { passed: /^[1-9]\d* passed, 0 failed$/.test(line), detail: line.slice(0, 120) };
+  const failed = stdout
+    .split("\n")
+    .flatMap((each) => (each.startsWith(failedMark) ? [each.slice(failedMark.length)] : []));
+  return {
+    passed: /^[1-9]\d* passed, 0 failed$/.test(line),
+    detail: [line.slice(0, 120), ...failed.slice(0, namedFailures)].join("; "),
+  };
 };
 const silent = () => ({ passed: true, detail: "" });
 
