@@ -10,7 +10,7 @@ import { fieldsOf } from "../codec/unknown_fields.ts";
  */
 
 /** The entries of the auth store. The app state's is empty once it has removed the salt. */
-const entries = { history: "contact_salt", appState: "contact_salt_synced" } as const;
+const entries = { history: "contact_salt", appState: "contact_salt_synced", fetched: "contact_salt_fetched" } as const;
 
 /** The collection and the first part of the index of the app state's salt. */
 export const saltCollection = "regular_high";
@@ -35,6 +35,17 @@ export class ContactSalt {
     const synced = this.#store()?.read(entries.appState);
     if (synced !== undefined) return synced.length > 0 ? synced : undefined;
     return this.#store()?.read(entries.history);
+  }
+
+  /** True if the app state has to be fetched: once a login, because the phone shows a notification of each fetch. */
+  get isDue(): boolean {
+    const store = this.#store();
+    return store !== undefined && this.get() === undefined && store.read(entries.fetched) === undefined;
+  }
+
+  /** The app state was fetched; WhatsApp announces its later changes. */
+  fetched(): void {
+    this.#store()?.write([[entries.fetched, Buffer.from("1")]]);
   }
 
   /** Takes the salt, or its removal, from a change of the app state. Ignores other changes. */

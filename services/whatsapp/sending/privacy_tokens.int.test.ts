@@ -71,6 +71,23 @@ describe("the privacy token of a contact", () => {
     expect(await send(await newContact(), "without a salt")).toMatchObject({ error: { code: "463" } });
   });
 
+  // Each fetch shows a notification on the phone.
+  test("causes one fetch of the app state", async () => {
+    const { shard, simulator, business, phone, waitingMail } = scenario;
+    const fetches = () => simulator.simulation.stats.queries["w:sync:app:state"] ?? 0;
+    const before = fetches();
+    await shard.pair(simulator, business, phone);
+    await until(async () => (await waitingMail()) === 0, { what: "the data that follows a pairing" });
+    await until(() => fetches() > before, { what: "a fetch" });
+    const after = fetches();
+    for (let n = 0; n < 2; n++) {
+      await scenario.restart();
+      await shard.reaches(business, "open");
+      expect(await send(scenario.contact, "open")).toMatchObject({ status: "sent" });
+    }
+    expect(fetches()).toBe(after);
+  });
+
   test("from a notification is sent along from then on", async () => {
     const { shard, simulator, business, phone, contact, fault, waitingMail } = scenario;
     await shard.pair(simulator, business, phone);

@@ -262,7 +262,7 @@ export class Connection {
     this.#standing.start();
     void this.#options.history.readPending();
     this.#events.opened();
-    void this.#syncAppState();
+    void this.#fetchSalt();
     this.#intake
       .opened(this.#socket)
       .catch((error: unknown) =>
@@ -273,13 +273,13 @@ export class Connection {
       );
   }
 
-  /** Fetches the collection with the salt, unless the salt is known. Afterwards WhatsApp announces its changes. */
-  async #syncAppState(): Promise<void> {
-    const type = "app-state-sync-version";
+  /** Fetches the collection of the app state that may have the salt. */
+  async #fetchSalt(): Promise<void> {
+    const { contactSalt } = this.#options;
     try {
-      if (this.#options.contactSalt.get() !== undefined) return;
-      const known = await this.#options.auth.keys.get(type, [saltCollection]);
-      if (known[saltCollection] === undefined) await this.#socket.resyncAppState([saltCollection], false);
+      if (!contactSalt.isDue) return;
+      await this.#socket.resyncAppState([saltCollection], false);
+      this.#unlessOver(() => contactSalt.fetched());
     } catch (error) {
       this.#options.logger.warn({ error: messageOf(error) }, "the app state could not be fetched");
     }
