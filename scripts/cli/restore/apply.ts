@@ -1,15 +1,17 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import { sleep } from "../../../lib/core/time.ts";
-import { orNull } from "../../stack/nomad.ts";
+import { renewMs } from "../../../services/whatsapp/copy/lease.ts";
 import { seconds } from "../../stack/progress.ts";
 import { deleteVolume, ensureVolumes, shardVolume, volumesOfShards } from "../../stack/volumes.ts";
+import type { CopySurvey } from "../operator/survey_copies.ts";
 import { ScaleFailure } from "../scale/failure.ts";
 import type { Deadlines } from "../scale/job_group.ts";
 import type { Report } from "../scale/report.ts";
 import type { Target } from "../scale/target.ts";
 import { recordAttempt } from "./attempts.ts";
 import type { RestorePlan } from "./plan.ts";
-import type { Node, ShardState } from "./rules.ts";
+import { purgeNode } from "./purge.ts";
+import type { ShardState } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
 import type { ReadCopies } from "./survey.ts";
 
@@ -41,11 +43,14 @@ export async function applyRestore(
       deleteVolume(target.agents.nomadAddr, { ID: volume.id, Name: shardVolume(shard - 1), NodeID: volume.nodeId }),
     );
   }
-  await makeVolumes(target, plan, report);
   const shards = plan.restored.map(({ shard }) => shard);
+  if (plan.restored.some(({ state }) => state.copy?.leased))
+    await report.step("no lost owner renews its lease", () => awaitNoRenewal(shards, options));
+  await makeVolumes(target, plan, report);
   if (shards.length > 0) {
     await report.step("the lost owners have neither lease nor lock", () => awaitLost(target, plan, report, options));
-    for (const node of plan.purged) await report.step(`Nomad has forgotten ${node.name}`, () => purge(target, node));
+    for (const node of plan.purged)
+      await report.step(`Nomad has forgotten ${node.name}`, () => purgeNode(target.nomad, node));
   }
   const moved = [...plan.restored, ...plan.followed];
   const opened: Opened[] = [];
@@ -86,6 +91,33 @@ async function makeVolumes(target: Target, { restored }: RestorePlan, report: Re
   });
 }
 
+/** The ends of the owners' leases, as they were first seen. */
+class Leases {
+  readonly #ends = new Map<number, number>();
+
+  refuseRenewed({ shard, lease_left_ms: leftMs }: CopySurvey): void {
+    const end = performance.now() + leftMs;
+    const first = this.#ends.get(shard) ?? end;
+    this.#ends.set(shard, first);
+    // Less is the time that the answers took.
+    if (end < first + 1_000) return;
+    throw new ScaleFailure(
+      `The owner of shard ${shard} renews its lease in Postgres: it is alive, and cut off from Nomad only. ` +
+        "Repair the connection of its node.",
+    );
+  }
+}
+
+/** Watches the leases for longer than an owner takes to renew its own, or until they have ended. */
+async function awaitNoRenewal(shards: readonly number[], { copies }: Options): Promise<void> {
+  const leases = new Leases();
+  for (const end = performance.now() + renewMs + 1_000; performance.now() < end; await sleep(pollMs)) {
+    const surveyed = (await copies()).filter(({ shard }) => shards.includes(shard));
+    for (const copy of surveyed) leases.refuseRenewed(copy);
+    if (surveyed.every(({ leased }) => !leased)) return;
+  }
+}
+
 /**
  * Waits until no process can be the owner. The restored process would wait as well; but a purge ends the tasks of a
  * node that returns, and a live owner proves that the node is not lost.
@@ -98,21 +130,14 @@ async function awaitLost(
 ): Promise<void> {
   const began = performance.now();
   const shards = restored.map(({ shard }) => shard);
-  const former = new Map<number, number>();
+  const leases = new Leases();
   for (;;) {
     const states = await surveyShards(target, copies, shards);
     for (const { shard, allocation, copy } of states) {
       const node = allocation?.node;
       if (node?.status === "ready")
         throw new ScaleFailure(`${node.name} is back, and Nomad runs shard ${shard} there: see task status.`);
-      const endsAt = performance.now() + (copy?.lease_left_ms ?? 0);
-      if (endsAt > (former.get(shard) ?? endsAt) + 1_000) {
-        throw new ScaleFailure(
-          `The owner of shard ${shard} renews its lease in Postgres: it is alive, and cut off from Nomad only. ` +
-            "Nothing was restored. Repair the connection of its node.",
-        );
-      }
-      former.set(shard, endsAt);
+      if (copy !== null) leases.refuseRenewed(copy);
     }
     const left = states.flatMap((state) => blockersOf(state, isForced));
     if (left.length === 0) return;
@@ -132,14 +157,6 @@ function blockersOf({ shard, copy, isLocked, allocation }: ShardState, isForced:
       ? [`Consul reaches ${node.name}: restart its Nomad agent, or add --force if the node is lost`]
       : []),
   ];
-}
-
-/** A purged node that returns registers itself again, and Nomad starts tasks there as on a new one. */
-async function purge({ nomad }: Target, { id, name }: Node): Promise<string | void> {
-  const node = await orNull(nomad<{ Status: string }>("GET", `/v1/node/${id}`));
-  if (node === null) return;
-  if (node.Status === "ready") throw new ScaleFailure(`${name} is back: Nomad runs its shards there. See task status.`);
-  await orNull(nomad("POST", `/v1/node/${id}/purge`));
 }
 
 async function awaitOwner(

@@ -77,7 +77,8 @@ export function decideRestore(state: ShardState): Decision {
     if (attempt?.volumeNode === node.id) return { do: "follow", node };
     return refuse(
       `Allocation ${allocation.id.slice(0, 8)} of shard ${shard} is ${allocation.status} on ${node.name}, which is ` +
-        "ready: Nomad restarts it there. See: task logs:wa-shards",
+        "ready: Nomad restarts it there (task logs:wa-shards). Nomad misses a lost node after about 20 s; run the " +
+        "command again then.",
     );
   }
   if (copy === null)

@@ -13,8 +13,9 @@ const command = labCommand(
   `Scale, cut and lose the nodes of a cluster while businesses and their contacts write to each other.
 
 Scales the shards from an agent on a server; cuts clients from the servers for seconds and for
-minutes; cuts the power of a client, of Nomad's leader and of Consul's; restarts every agent. Compares
-every message by content and order at both ends. Starts a cluster and removes it. Exits 1 if a message
+minutes; cuts the power of a client, of Nomad's leader and of Consul's; restores the shards of a lost
+client elsewhere, by power and by isolation; restarts every agent. Compares every message
+by content and order at both ends. Starts a cluster and removes it. Exits 1 if a message
 was lost, doubled or out of order, a QR code was requested, two shards held one login, an allocation
 was restarted without need, or the allocations of a job were unevenly placed.`,
 )
@@ -51,6 +52,8 @@ async function cluster(...args: string[]): Promise<number> {
 
 /** Figures that must be 0. */
 const faults = ["lost", "duplicates", "reordered", "qr_scans", "two_owners"] as const;
+/** A shard of a lost node is open elsewhere within this many seconds. */
+const restoredWithinS = 60;
 const restarts = ["blip_restarts", "partition_restarts", "agents_upgraded_restarts"] as const;
 
 async function run(): Promise<Record<string, number | boolean | object>> {
@@ -69,12 +72,14 @@ async function run(): Promise<Record<string, number | boolean | object>> {
     const start = performance.now();
     const failed = talk.failures.length;
     const replaced = await since("logins_replaced");
-    const { placement_ok: placed, ...measured } = await take(stage, values);
-    Object.assign(figures, measured);
+    const { placement_ok: placed, lost_connections: lostConnections, ...measured } = await take(stage, values);
+    for (const [key, value] of Object.entries(measured))
+      figures[key] = key.endsWith("_max") ? Math.max(Number(value), Number(figures[key] ?? 0)) : value;
     if (placed !== undefined) figures["placement_ok"] = figures["placement_ok"] !== false && placed;
     failedBy[step] = talk.failures.length - failed;
     // Without power, a client cannot close its connections: WhatsApp learns of it at the next login.
-    if (step.includes("power")) replacedByPowerLoss += (await since("logins_replaced")) - replaced;
+    if (lostConnections !== undefined) replacedByPowerLoss += Number(lostConnections);
+    else if (step.includes("power")) replacedByPowerLoss += (await since("logins_replaced")) - replaced;
     say(
       `${step}: ${((performance.now() - start) / 1000).toFixed(1)} s ${JSON.stringify(measured)}; ` +
         `${talk.messages} messages, ${failedBy[step]} requests failed`,
@@ -116,7 +121,9 @@ try {
   }
   const result = await run();
   clean =
-    [...faults, ...restarts].every((key) => (result[key] ?? 0) === 0) && (result["placement_ok"] ?? true) === true;
+    [...faults, ...restarts].every((key) => (result[key] ?? 0) === 0) &&
+    (result["placement_ok"] ?? true) === true &&
+    Number(result["node_lost_restore_s_max"] ?? 0) <= restoredWithinS;
   await publish("chaos:cluster", values, result);
 } finally {
   await remove();

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { sleep } from "../../../lib/core/time.ts";
 import { claimCopy, finishRestore, getCopy } from "../../../lib/db/index.ts";
@@ -15,6 +16,7 @@ import { leaseMs } from "./lease.ts";
 import { refusal } from "./refusal.ts";
 import { renewing } from "./renewal.ts";
 import { restoreVolume } from "./restore.ts";
+import { resetVolume } from "./signal_reset.ts";
 
 /** Postgres is asked again after this, and a lease that still holds. */
 const retryMs = 500;
@@ -71,6 +73,15 @@ async function attempt(options: ClaimOptions): Promise<{ claimed: Claimed } | { 
   if (decision.do === "refused") throw new VolumeRefused(refusal(volume, decision.why));
   if (decision.do === "wait") return { waitMs: decision.ms };
   const isRestore = decision.do === "restore";
+  if (decision.do === "first" && former !== undefined) {
+    // An operator has discarded the copy. This volume may be an older one: its Signal keys may have been used since.
+    // Before the claim, which makes this volume the owner.
+    logger.warn("the copy was discarded: the Signal sessions of every login are reset");
+    await resetVolume(volume, options.keys, async () => {
+      options.fence();
+      await nextTurn();
+    });
+  }
   const record: CopyRecord = {
     volume: former?.volume ?? crypto.randomUUID(),
     epoch: (seen?.epoch ?? 0) + 1,

@@ -9,16 +9,14 @@ import type { ChangeRecord } from "./records.ts";
 
 /** Most bytes of records in one frame, before compression. A larger record gets a frame of its own. */
 const frameBytes = 4 * 1024 * 1024;
-/** Longest frame that is written and read: bounds the memory of a restore. */
-const maxFrameBytes = 64 * 1024 * 1024;
+/** Longest frame that is read: bounds the memory of a restore. A row of SQLite has 10^9 bytes at most. */
+const maxFrameBytes = 1024 * 1024 * 1024;
 
 /** Splits a page of records into the contents of frames. */
 export const recordsPerFrame = (page: readonly ChangeRecord[]): ChangeRecord[][] => inGroups(page, frameBytes);
 
-/** @throws RangeError if a restore would refuse the frame because of its length. */
 export function frameOf(records: readonly ChangeRecord[]): Buffer {
   const content = Bun.zstdCompressSync(encode(records), { level: 1 });
-  if (content.length > maxFrameBytes) throw new RangeError("a record is too large for a snapshot");
   const length = Buffer.alloc(4);
   length.writeUInt32BE(content.length);
   return Buffer.concat([length, content]);
@@ -28,19 +26,26 @@ export const endFrame = Buffer.alloc(4);
 
 /** @throws Error if the end is missing. */
 export async function* recordsIn(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ChangeRecord[]> {
-  let held = Buffer.alloc(0);
+  let held: Uint8Array[] = [];
+  let [arrived, wanted] = [0, 4];
   let ended = false;
   for await (const chunk of bytes) {
     if (ended) throw new Error("the snapshot goes on after its end");
-    held = Buffer.concat([held, chunk]);
-    while (!ended && held.length >= 4) {
-      const length = held.readUInt32BE(0);
-      if (length > maxFrameBytes) throw new Error("a frame of the snapshot is too long");
-      if (held.length < 4 + length) break;
-      if (length === 0) ended = true;
-      else yield decode(Buffer.from(Bun.zstdDecompressSync(held.subarray(4, 4 + length))));
-      held = held.subarray(4 + length);
+    held.push(chunk);
+    arrived += chunk.length;
+    // Joined once a frame is complete: a long one arrives in many chunks.
+    if (arrived < wanted) continue;
+    let rest = Buffer.concat(held);
+    for (;;) {
+      wanted = rest.length < 4 ? 4 : 4 + rest.readUInt32BE(0);
+      if (wanted > 4 + maxFrameBytes) throw new Error("a frame of the snapshot is too long");
+      if (ended || rest.length < wanted) break;
+      if (wanted === 4) ended = true;
+      else yield decode(Buffer.from(Bun.zstdDecompressSync(rest.subarray(4, wanted))));
+      rest = rest.subarray(wanted);
     }
+    held = [rest];
+    arrived = rest.length;
   }
-  if (!ended || held.length > 0) throw new Error("the snapshot ends before its last frame");
+  if (!ended || arrived > 0) throw new Error("the snapshot ends before its last frame");
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { cpSync, renameSync, rmSync } from "node:fs";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { testConsulAddr } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -61,6 +61,34 @@ describe("a former owner", () => {
     // A process that stands by does not take the lock.
     await scenario.launch("copied", elsewhere).reaches(business, "open");
     expect(await scenario.replacedLogins()).toBe(0);
+  });
+});
+
+describe("a discarded copy", () => {
+  test.each(["copied", "local"] as const)("resets the Signal sessions of the volume (%s)", async (durability) => {
+    const { database, launch, shards } = scenario;
+    const contact = newPhone();
+    await makePhone(shards.simulator, contact);
+    const { business, first } = await lostVolume();
+    expect((await first.send(business, [text(contact, "before")]))[0]?.status).toBe("sent");
+    await kill(first);
+    const stale = `${shards.volume}-stale`;
+    cpSync(shards.volume, stale, { recursive: true });
+    const second = launch("copied");
+    await second.reaches(business, "open");
+    expect((await second.send(business, [text(contact, "used keys")]))[0]?.status).toBe("sent");
+    await kill(second);
+    // The owner's volume is lost; a copy of its files from before is mounted, and the operator discards the copy.
+    rmSync(shards.volume, { recursive: true });
+    renameSync(stale, shards.volume);
+    await database.owner`delete from shard_copies where shard = ${shards.index + 1}`;
+    await scenario.expireLock();
+    const third = launch(durability);
+    await third.reaches(business, "open");
+    expect((await third.send(business, [text(contact, "after")]))[0]?.status).toBe("sent");
+    const shown = async () => (await screenOf(shards.simulator, contact)).texts;
+    await until(async () => (await shown()).length >= 3, { what: "every message on the phone" });
+    expect(await shown()).toEqual(["before", "used keys", "after"]);
   });
 });
 

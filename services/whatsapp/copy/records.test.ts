@@ -70,8 +70,21 @@ describe("a snapshot's frames", () => {
     for (const frame of frames) expect(frameOf(frame).length).toBeLessThan(4.1 * 1024 * 1024);
   });
 
-  test("are not written if a restore would refuse them", () => {
-    const inflated = randomBytes(64 * 1024 * 1024 + 1);
-    expect(() => frameOf([["auth", "sessions", "b", "session", inflated]])).toThrow("too large");
+  test("hold a record of more than 64 MB", async () => {
+    const value = randomBytes(65 * 1024 * 1024);
+    const chunk = 1024 * 1024;
+    const bytes = Buffer.concat([frameOf([["auth", "sessions", "b", "session", value]]), whole]);
+    async function* chunks() {
+      for (let at = 0; at < bytes.length; at += chunk) yield bytes.subarray(at, at + chunk);
+    }
+    const found: ChangeRecord[] = [];
+    for await (const page of recordsIn(chunks())) found.push(...page);
+    expect(found).toHaveLength(1 + records.length + 1);
+    expect(Buffer.compare(found[0]![4] as Uint8Array, value)).toBe(0);
+  }, 30_000);
+
+  test("are refused if their length is beyond any record", async () => {
+    const length = Buffer.from([0x7f, 0xff, 0xff, 0xff]);
+    await expect(read(Buffer.concat([length, whole]), 64)).rejects.toThrow("too long");
   });
 });

@@ -1,6 +1,11 @@
 import { BufferJSON, jidDecode } from "@whiskeysockets/baileys";
 import type { AuthenticationCreds } from "@whiskeysockets/baileys";
-import type { AuthStore } from "../auth/auth_store.ts";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
+import type { Volume } from "../volume/volume.ts";
+import { storeFolders } from "./records.ts";
 
 /**
  * Deletes the Signal sessions of a login, and its own sender keys of groups. The copy may lack the last messages that
@@ -15,6 +20,35 @@ export function resetSignalSessions(store: AuthStore): void {
     return user !== undefined && own.has(user.split("_")[0]!);
   });
   store.write(stale.map((name) => [name, null] as const));
+}
+
+/** Does so with each login on a volume whose sessions are closed. One that cannot be opened is left as it is. */
+export async function resetVolume(volume: Volume, keys: KeyRing, pause: () => Promise<void>): Promise<void> {
+  for (const folder of storeFolders) {
+    const path = volume.file(folder);
+    for (const businessId of existsSync(path) ? readdirSync(path) : []) {
+      const file = join(path, businessId, "auth.db");
+      if (existsSync(file)) resetStore(file, businessId, keys);
+      await pause();
+    }
+  }
+}
+
+function resetStore(file: string, businessId: string, keys: KeyRing): void {
+  let store: AuthStore;
+  try {
+    store = AuthStore.open(file, businessId, keys);
+  } catch (error) {
+    // Its session cannot open it either.
+    if (error instanceof AuthStoreError) return;
+    throw error;
+  }
+  try {
+    resetSignalSessions(store);
+    store.sync();
+  } finally {
+    store.close();
+  }
 }
 
 function ownUsers(store: AuthStore): Set<string> {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createDatabase, discardCopy, forNobody, getCopy } from "../../../lib/db/index.ts";
 import type { CopyScope, Waits } from "../../../lib/db/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
@@ -15,6 +16,7 @@ import { ShardCopy } from "./copy.ts";
 import { isEmptyVolume, readCopyRecord, removeCopyRecord } from "./copy_record.ts";
 import { Lease } from "./lease.ts";
 import { refusal } from "./refusal.ts";
+import { resetVolume } from "./signal_reset.ts";
 
 /** Together less than the lease: a lost answer costs one renewal. */
 const waits: Waits = { acquireMs: 2_000, answerMs: 4_000 };
@@ -121,6 +123,8 @@ async function discard(start: CopyStart): Promise<undefined> {
   if (copy !== undefined && copy.volume !== record.volume) {
     throw new VolumeRefused(refusal(volume, `the shard was restored to another volume (epoch ${copy.epoch})`));
   }
+  // An operator has discarded it: this volume may be an older one, whose Signal keys have been used since.
+  if (copy === undefined) await resetVolume(volume, start.config.AUTH_KEYS, nextTurn);
   for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
   removeCopyRecord(volume);
   logger.info("deleted the shard's copy");

@@ -18,10 +18,16 @@ const staged = (volume: Volume, businessId: string) => volume.file("arriving", b
 const valuesPerSlice = 200;
 
 /** The values of a business's auth store, whose session is closed; null if the business has none. */
-export async function readStore(volume: Volume, businessId: string, keys: KeyRing): Promise<AuthEntry[] | null> {
+export async function readStore(
+  volume: Volume,
+  businessId: string,
+  keys: KeyRing,
+  copy?: StoreCopy,
+): Promise<AuthEntry[] | null> {
   const path = `${ownFolder(volume, businessId)}/${name}`;
   if (!existsSync(path)) return null;
-  const store = openStore(path, businessId, keys);
+  // Registered with the copies, because SQLite locks it against a snapshot.
+  const store = openStore(path, businessId, keys, copy);
   try {
     const entries: AuthEntry[] = [];
     for (const key of store.names()) {

@@ -70,8 +70,8 @@ export class Moving {
   /** Returns the login, sealed for the shard that created `receiver` for this move. */
   bundle(businessId: string, order: MoveOrder, receiver: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     return this.#execute("bundle", businessId, order, async () => {
-      const { volume, ledger, kept, keys } = this.#options;
-      const auth = await readStore(volume, businessId, keys);
+      const { volume, ledger, kept, keys, copy } = this.#options;
+      const auth = await readStore(volume, businessId, keys, copy?.stores.of("sessions", businessId));
       const login = { auth, ledger: ledger.entriesOf(businessId), kept: kept.rowsOf(businessId) };
       return packLogin(login, businessId, order, receiver);
     });

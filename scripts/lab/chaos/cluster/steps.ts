@@ -10,6 +10,8 @@ import { agents } from "../../cluster/agents.ts";
 import { leaderOf } from "../../cluster/status.ts";
 import { runScript } from "../scale/scripts.ts";
 import { placementFaults } from "./placement.ts";
+import { restoreSteps } from "./restore.ts";
+import { awaitReady, backWithinMs } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import { endedDuring } from "./survivors.ts";
 
@@ -20,35 +22,8 @@ export type Figures = Record<string, number | boolean>;
 
 export type Step = { name: string; run(stage: Stage, plan: Plan): Promise<Figures> };
 
-/** A node that is back has registered itself and its services within this time. */
-const backWithinMs = 120_000;
-
 type Stub = { ID: string; Name: string; Status: string };
 type Listed = { JobID: string; TaskGroup: string; NodeName: string; ClientStatus: string; DesiredStatus: string };
-
-async function awaitReady(stage: Stage, what: string): Promise<void> {
-  const { clients } = stage.cluster.layout;
-  const ready = async () => {
-    const nodes = await stage.nomad<Stub[]>("GET", "/v1/nodes").catch(() => []);
-    return clients.every(({ name }) => nodes.some(({ Name, Status }) => Name === name && Status === "ready"));
-  };
-  await until(ready, { deadlineMs: backWithinMs, everyMs: 300, what });
-  await until(async () => (await unsettled(stage)) === 0, {
-    deadlineMs: backWithinMs,
-    everyMs: 500,
-    what: `${what}: allocations to settle`,
-  });
-}
-
-/** Allocations that should run and do not, and those that run and should not. */
-async function unsettled({ nomad }: Stage): Promise<number> {
-  const all = await nomad<Listed[]>("GET", "/v1/allocations");
-  return all.filter(
-    ({ DesiredStatus, ClientStatus }) =>
-      (DesiredStatus === "run" && ["pending", "unknown"].includes(ClientStatus)) ||
-      (DesiredStatus !== "run" && ClientStatus === "running"),
-  ).length;
-}
 
 async function faultsOfPlacement(stage: Stage): Promise<string[]> {
   const all = await stage.nomad<Listed[]>("GET", "/v1/allocations");
@@ -183,4 +158,4 @@ const upgrade: Step = {
   },
 };
 
-export const steps: readonly Step[] = [scale, blip, partition, lostNode, leaders, upgrade];
+export const steps: readonly Step[] = [scale, blip, partition, lostNode, ...restoreSteps, leaders, upgrade];

@@ -57,11 +57,14 @@ export async function killAndFinish(
 }
 
 function start({ env }: Stage, script: string, args: readonly string[]) {
-  return Bun.spawn([process.execPath, "run", `scripts/cli/scale/${script}.ts`, ...args], {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  return Bun.spawn(
+    [process.execPath, "run", `scripts/cli/${script.includes("/") ? script : `scale/${script}`}.ts`, ...args],
+    {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
 }

@@ -1,0 +1,33 @@
+import { until } from "../../../../lib/testing/until.ts";
+import type { Stage } from "./stage.ts";
+
+/** A node that is back has registered itself and its services within this time. */
+export const backWithinMs = 120_000;
+
+type Stub = { Name: string; Status: string };
+type Listed = { ClientStatus: string; DesiredStatus: string };
+
+/** Waits until every client is ready and every allocation has settled. */
+export async function awaitReady(stage: Stage, what: string): Promise<void> {
+  const { clients } = stage.cluster.layout;
+  const ready = async () => {
+    const nodes = await stage.nomad<Stub[]>("GET", "/v1/nodes").catch(() => []);
+    return clients.every(({ name }) => nodes.some(({ Name, Status }) => Name === name && Status === "ready"));
+  };
+  await until(ready, { deadlineMs: backWithinMs, everyMs: 300, what });
+  await until(async () => (await unsettled(stage)) === 0, {
+    deadlineMs: backWithinMs,
+    everyMs: 500,
+    what: `${what}: allocations to settle`,
+  });
+}
+
+/** Allocations that should run and do not, and those that run and should not. */
+async function unsettled({ nomad }: Stage): Promise<number> {
+  const all = await nomad<Listed[]>("GET", "/v1/allocations");
+  return all.filter(
+    ({ DesiredStatus, ClientStatus }) =>
+      (DesiredStatus === "run" && ["pending", "unknown"].includes(ClientStatus)) ||
+      (DesiredStatus !== "run" && ClientStatus === "running"),
+  ).length;
+}
