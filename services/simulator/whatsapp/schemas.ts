@@ -38,8 +38,15 @@ export const refreshRequest = z
     form: z.enum(["companion_reg_refresh", "pair-device-rotate-qr"]).default("companion_reg_refresh"),
   })
   .refine(({ qr, phone }) => (qr === undefined) !== (phone === undefined), { message: "give either qr or phone" });
-export const groupId = z.string().regex(/^\d{10,25}(@g\.us)?$/, "a group's JID, or its part before the @");
+export const groupId = z
+  .string()
+  .regex(/^(\d{10,25}|\d{5,15}-\d{10})(@g\.us)?$/, "a group's JID, or its part before the @");
 export const newGroup = z.strictObject({
+  /** Of a group from before 2021: its founder's number and a timestamp. */
+  id: z
+    .string()
+    .regex(/^\d{5,15}-\d{10}$/)
+    .optional(),
   subject: z.string().min(1).max(100),
   /** The first member creates the group. */
   members: z.array(phoneNumber).min(1).max(1024),

@@ -1,5 +1,6 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
+import { Ledger } from "../sending/ledger.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { control, makePhone, message, newPhone, text } from "../testing/shard_under_test.ts";
 import type { Simulator } from "../testing/shard_under_test.ts";
@@ -163,6 +164,35 @@ describe("a group", () => {
     await shows(ada, ["first", "second"]);
     await shows(bo, ["first", "second"]);
     expect(await screenOf(ada)).toMatchObject({ undecryptable: 1 });
+  });
+
+  test("gives a member its key without the missed message", async () => {
+    const group = await makeGroup();
+    expect(await outcomes(group, "first")).toEqual(["sent"]);
+    await shows(ada, ["first"]);
+    simulator.simulation.phones.get(ada)!.senderKeys.forget();
+    // Retry receipts arrive after the ledger has dropped the message.
+    const forgotten = spyOn(Ledger.prototype, "body").mockReturnValue(undefined);
+    try {
+      let n = 0;
+      const later = async () => {
+        await outcomes(group, `later ${n++}`);
+        return (await textsOf(ada)).length > 1;
+      };
+      await until(later, { what: "a later message", everyMs: 100 });
+    } finally {
+      forgotten.mockRestore();
+    }
+  });
+
+  test("with an id of the older form works", async () => {
+    const body = { id: `${ada}-1612345678`, subject: "The club", members: [ada, phone, bo], addressing: "pn" };
+    const { id } = await control<{ id: string }>(simulator, "POST", "/groups", body);
+    expect(id).toBe(`${ada}-1612345678@g.us`);
+    expect(await outcomes(id, "to the club")).toEqual(["sent"]);
+    await shows(ada, ["to the club"]);
+    await write(bo, id, { text: "from the club" });
+    expect(await received(1)).toMatchObject([{ chat: id, text: "from the club", sender: `${bo}@s.whatsapp.net` }]);
   });
 
   test("fails messages without membership, and goes on", async () => {

@@ -40,6 +40,24 @@ describe("a message whose content only the phone has", () => {
     await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
   });
 
+  test("may be sent again by its writer instead", async () => {
+    await paired();
+    const { contact, write } = scenario;
+    const { id } = await write(contact, { text: "hello", companions_get: "unanswered" });
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
+    await write(contact, { id, text: "hello" });
+    await until(async () => (await entries()).length > 0, { what: "the content" });
+    expect(await entries()).toMatchObject([{ wa_message_id: id, text: "hello", chat: `${contact}@s.whatsapp.net` }]);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the other acknowledgement" });
+    await scenario.restart({ unavailableAfterMs: 400 });
+    await scenario.shard.reaches(scenario.business, "open");
+    await write(contact, { text: "are you there?" });
+    await until(async () => (await entries()).some(({ text }) => text === "are you there?"), {
+      what: "the next message",
+    });
+    expect(await entries()).toMatchObject([{ text: "hello" }, { text: "are you there?" }]);
+  });
+
   test("reveals a number that only the phone names", async () => {
     await paired();
     const { contact, write, simulator } = scenario;

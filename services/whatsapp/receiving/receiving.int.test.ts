@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../lib/testing/until.ts";
 import { shardScenario } from "../testing/scenario.ts";
-import { text } from "../testing/shard_under_test.ts";
+import { control, newPhone, text } from "../testing/shard_under_test.ts";
 
 const scenario = shardScenario();
 
@@ -30,6 +30,45 @@ describe("the backlog after a restart", () => {
     for (const body of bodies.slice(100)) await contactWrites(body);
     await until(async () => (await received()).length >= 150, { what: "150 messages in the journal" });
     expect(await received()).toEqual(bodies);
+  });
+});
+
+describe("a message that arrives after a restart", () => {
+  test("of the own phone is journaled", async () => {
+    const { simulator, shard, business, phone, contact } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const body = { to: contact, text: "I answer by hand" };
+    const { id } = await control<{ id: string }>(simulator, "POST", `/phones/${phone}/messages`, body);
+    scenario.start();
+    const entries = async () => (await scenario.shard.readJournal("inbound")).map(({ data }) => data);
+    await until(async () => (await entries()).length > 0, { what: "the message" });
+    const chat = `${contact}@s.whatsapp.net`;
+    expect(await entries()).toMatchObject([{ wa_message_id: id, chat, from_me: true, text: "I answer by hand" }]);
+  });
+
+  test("under no one-time key is decrypted", async () => {
+    const { simulator, shard, business, phone, received } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const [device] = simulator.simulation.phones.get(phone)!.devices.values();
+    while (device!.preKeyCount > 0) device!.takeBundle();
+    const customers = Array.from({ length: 8 }, newPhone);
+    for (const customer of customers) await scenario.write(customer, { text: `hello from ${customer}` });
+    scenario.start();
+    await until(async () => (await received()).length === customers.length, { what: "every message" });
+    await until(() => device!.preKeyCount > 100, { what: "new one-time keys" });
+  });
+
+  test("under a used one-time key is decrypted at last", async () => {
+    const { simulator, shard, business, phone, contact, received, waitingMail } = scenario;
+    await shard.pair(simulator, business, phone);
+    await scenario.write(contact, { text: "a first word", companions_get: "used_prekey" });
+    await until(async () => (await received()).length > 0, { what: "the message" });
+    expect(await received()).toEqual(["a first word"]);
+    await scenario.write(contact, { text: "a second word" });
+    await until(async () => (await received()).length === 2, { what: "the next message" });
+    await until(async () => (await waitingMail()) === 0, { what: "the acknowledgements" });
   });
 });
 

@@ -108,6 +108,17 @@ describe("a stream error that is no logout", () => {
     },
   );
 
+  // WhatsApp sends <ack> for a stanza that was not acknowledged, and delivers it again after the next login.
+  test.each(["ack", "xml-not-well-formed"])("<%s> reconnects at once", async (child) => {
+    const { shard, simulator, business, phone, fault, metric } = scenario;
+    await shard.pair(simulator, business, phone);
+    const before = logins();
+    expect(await fault("stream_error", { child })).toMatchObject({ struck: 1 });
+    await until(() => logins() > before, { what: "the next login", deadlineMs: 10_000 });
+    await shard.reaches(business, "open");
+    expect(await metric("prosaas_whatsapp_alarms_total")).toBe(0);
+  });
+
   test("replaced is a conflict whatever its code", async () => {
     const { shard, simulator, business, phone, fault } = scenario;
     await shard.pair(simulator, business, phone);

@@ -37,6 +37,8 @@ export type End = {
   cause?: string | undefined;
   /** With a `<stream:error>`: the type of its `<conflict>`. */
   conflict?: string | undefined;
+  /** With a `<stream:error>`: the tag of its child. */
+  child?: string | undefined;
 };
 
 const second = 1000;
@@ -47,7 +49,7 @@ const retry = (baseMs: number, maxMs: number, reason: string, more: { alarm?: bo
 const person = (reason: string) => ({ next: "disconnected", reason }) as const;
 const loggedOut = (reason: string) => ({ next: "logged_out", reason }) as const;
 
-type Row = { source: EndSource; code: number | `conflict ${string}` } & (EndRule | { next: "ban" });
+type Row = { source: EndSource; code: number | `conflict ${string}` | `child ${string}` } & (EndRule | { next: "ban" });
 
 /**
  * Every known end: source, code, reaction and meaning. An end without a row is handled by `unknownEnd`. Sources of the
@@ -98,6 +100,13 @@ export const knownEnds: readonly Row[] = [
     reason: "another client took over this login (440): stop it, then connect again",
   },
   { source: "stream_error", code: 503, ...retry(5 * second, 5 * minute, "WhatsApp is unavailable (503)") },
+  // A stanza was not acknowledged; WhatsApp delivers it again after the login.
+  { source: "stream_error", code: "child ack", ...retry(second, minute, "WhatsApp misses an acknowledgement") },
+  {
+    source: "stream_error",
+    code: "child xml-not-well-formed",
+    ...retry(second, minute, "WhatsApp does not understand a stanza"),
+  },
   // The regular end of a pairing.
   { source: "stream_error", code: 515, ...retry(0, 10 * second, "WhatsApp requested a new connection (515)") },
 
@@ -138,10 +147,14 @@ function unknownEnd({ code, source = "transport", conflict }: End): EndRule {
   }
 }
 
+function rowOf({ code, source = "transport", conflict, child }: End): Row | undefined {
+  if (conflict !== undefined) return rows.get(`${source} conflict ${conflict}`);
+  return rows.get(`${source} child ${child}`) ?? rows.get(`${source} ${code}`);
+}
+
 /** Returns the rule for an end. */
 export function endRule(end: End): EndRule {
-  const { code, source = "transport", conflict } = end;
-  const row = rows.get(`${source} ${conflict === undefined ? code : `conflict ${conflict}`}`);
+  const row = rowOf(end);
   if (row === undefined) return unknownEnd(end);
   return row.next === "ban" ? banRule(end) : row;
 }
@@ -197,5 +210,6 @@ export function endOf(error: unknown): End {
     code,
     source: "stream_error",
     ...(data.tag === "conflict" ? { conflict: typeof type === "string" ? type.slice(0, maxText) : "" } : {}),
+    ...(data.tag === "conflict" || data.tag === "stream:error" ? {} : { child: data.tag.slice(0, maxText) }),
   };
 }

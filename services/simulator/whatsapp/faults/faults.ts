@@ -52,6 +52,8 @@ export const faultSchema = z.discriminatedUnion("kind", [
       .regex(/^\d{3}$/, "three digits")
       .optional(),
     conflict: z.string().min(1).max(64).optional(),
+    /** The tag of its child, such as "ack". */
+    child: z.string().min(1).max(64).optional(),
   }),
   z.strictObject({ kind: z.literal("silence"), ...target, answer_pings: z.boolean().default(false) }),
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),

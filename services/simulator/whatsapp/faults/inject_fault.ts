@@ -25,6 +25,11 @@ export function concernsConnection(fault: Fault): fault is ConnectionFault {
   }
 }
 
+function errorChild({ child, conflict }: { child?: string | undefined; conflict?: string | undefined }) {
+  if (child !== undefined) return node(child);
+  return conflict === undefined ? undefined : node("conflict", { type: conflict });
+}
+
 /** Applies a fault to one connection that is logged in. */
 function strike(simulation: Simulation, connection: Connection, fault: ConnectionFault): void {
   switch (fault.kind) {
@@ -40,10 +45,7 @@ function strike(simulation: Simulation, connection: Connection, fault: Connectio
     case "restart":
       return connection.endWith({ code: "515" });
     case "stream_error":
-      return connection.endWith(
-        fault.code === undefined ? {} : { code: fault.code },
-        fault.conflict === undefined ? undefined : node("conflict", { type: fault.conflict }),
-      );
+      return connection.endWith(fault.code === undefined ? {} : { code: fault.code }, errorChild(fault));
     case "unavailable":
       return connection.endWith({ code: "503" });
     case "silence":

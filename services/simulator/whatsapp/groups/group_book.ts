@@ -6,7 +6,10 @@ import { stanzaId, node, nowS } from "../wire/stanza.ts";
 import { Group } from "./group.ts";
 import type { GroupState } from "./group.ts";
 
-export type NewGroup = Pick<GroupState, "subject" | "members" | "addressing">;
+export type NewGroup = Pick<GroupState, "subject" | "members" | "addressing"> & { id?: string | undefined };
+
+/** WhatsApp's group ids have 18 digits and start with 120363. */
+const newId = () => `120363${String(randomInt(1e11)).padStart(12, "0")}`;
 
 /** All groups. */
 export class GroupBook {
@@ -31,9 +34,7 @@ export class GroupBook {
     return this.#groups.get(name.replace(/@g\.us$/, ""));
   }
 
-  create(group: NewGroup): Group {
-    // WhatsApp's group ids have 18 digits and start with 120363.
-    const id = `120363${String(randomInt(1e11)).padStart(12, "0")}`;
+  create({ id = newId(), ...group }: NewGroup): Group {
     const created = new Group({ id, ...group, members: [...new Set(group.members)], createdAt: Date.now() });
     this.#add(created);
     this.#save(created);

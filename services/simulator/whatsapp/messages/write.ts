@@ -27,9 +27,23 @@ export const messageId = () => `3A${randomBytes(9).toString("hex").toUpperCase()
  *   view_once      none: WhatsApp shows the content on the phone only, and the phone does not resend it
  *   garbage        undecryptable bytes, and no answer to a retry receipt
  *   garbage_once   undecryptable bytes, and the message in answer to a retry receipt
+ *   used_prekey    a first message under a one-time key that the companion has no more. The phone keeps that session
+ *                  until a retry receipt brings other keys.
  */
-export const companionsGet = z.enum(["unavailable", "unanswered", "view_once", "garbage", "garbage_once"]);
+export const companionsGet = z.enum([
+  "unavailable",
+  "unanswered",
+  "view_once",
+  "garbage",
+  "garbage_once",
+  "used_prekey",
+]);
 export type CompanionsGet = z.output<typeof companionsGet>;
+
+/** Added to a key's id, it names none of the companion's keys. */
+const unknownKeys = 0x70_0000;
+/** Ids of messages under a used key. */
+const unusable = new Set<string>();
 
 /** Content that no later request brings: the server keeps no copy. */
 const neverResent: ReadonlySet<string | undefined> = new Set<CompanionsGet>(["unanswered", "view_once", "garbage"]);
@@ -150,6 +164,16 @@ export function editAttribute(content: proto.IMessage): string | undefined {
 }
 
 async function bodyFor(message: Post): Promise<BinaryNode> {
+  if (message.instead === "used_prekey") {
+    const { from, device, content } = message;
+    const { preKey, ...bundle } = takeBundle(device);
+    const used = preKey && { ...preKey, keyId: preKey.keyId + unknownKeys };
+    unusable.add(message.id);
+    return encryptFor(from, device, content, { bundle: { ...bundle, ...(used ? { preKey: used } : {}) } });
+  }
+  if (message.retry !== undefined && message.bundle === undefined && unusable.has(message.id)) {
+    return encryptBytes(message.from, message.device, pad(message.content), {});
+  }
   if (message.instead === "unavailable" || message.instead === "unanswered") return node("unavailable");
   if (message.instead === "view_once") return node("unavailable", { type: "view_once_unavailable_fanout" });
   if (message.instead !== undefined) return garbageNode();
