@@ -19,6 +19,8 @@ export type LedgerEvent =
   /** A client got the content of such a message: from its phone, or from the writer. */
   | { event: "resent"; phone: string; id: string }
   | { event: "duplicated"; phone: string; id: string; copies: number }
+  /** A message was delivered again under other names of its writer. */
+  | { event: "renamed"; phone: string; id: string; as: string }
   /** A member of a group ticked a client's message. */
   | { event: "member_tick"; phone: string; id: string; member: string; status: "delivered" | "read" };
 

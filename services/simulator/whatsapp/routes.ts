@@ -153,7 +153,7 @@ export function whatsappControl(simulation: Simulation): Hono {
   });
 
   app.post("/phones/:phone/messages", async (c) => {
-    const { to, id, audience, stanza, companions_get, seal, wire, expiration, ...body } = outgoing.parse(
+    const { to, id, audience, stanza, companions_get, again_as, seal, wire, expiration, ...body } = outgoing.parse(
       await jsonBody(c),
     );
     const from = phones.obtain(phoneNumber.parse(c.req.param("phone")));
@@ -181,6 +181,7 @@ export function whatsappControl(simulation: Simulation): Hono {
       await write(simulation, from, phones.obtain(to), content, {
         id,
         companionsGet: companions_get,
+        againAs: again_as,
         wire: seal ? undefined : wire,
       }),
       201,

@@ -67,6 +67,8 @@ export const outgoing = z.looseObject({
   stanza: z.enum(["message", "status"]).optional(),
   /** Sent to the receiver's companions instead of the ciphertext. */
   companions_get: companionsGet.optional(),
+  /** The receiver's companions get the message again, under these names of its writer. */
+  again_as: naming.optional(),
   /** Seals the edit as newer phones do. */
   seal: sealing.optional(),
   /** The message's own bytes, base64, for kinds that the simulator cannot compose. */

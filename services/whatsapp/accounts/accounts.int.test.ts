@@ -51,6 +51,20 @@ describe("one account", () => {
     expect(messages[1]!.names).toEqual([{ alias: await lidOf(contact), chat: jidOf(contact) }]);
   });
 
+  test.each(["number", "lid_only"] as const)("is one chat under two names at once: %s", async (naming) => {
+    const { contact, write } = scenario;
+    await pair();
+    await rename(contact, naming);
+    const { id } = await write(contact, { text: "hello", again_as: naming === "number" ? "lid_only" : "lid" });
+    const messages = await received(1);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
+    await write(contact, { text: "bye" });
+    await until(async () => (await scenario.received()).includes("bye"), { what: "the next message" });
+    expect(messages[0]).toMatchObject({ wa_message_id: id, text: "hello" });
+    const last = (await scenario.shard.readJournal("inbound")).at(-1)!.data;
+    expect(last.chat).toBe(jidOf(contact));
+  });
+
   test("is its LID until the number is known", async () => {
     const { contact, contactWrites } = scenario;
     await pair();

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { Device } from "../phones/device.ts";
 import { copyNames, senderNames } from "../phones/naming.ts";
+import type { Naming } from "../phones/naming.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { KeyBundle } from "../phones/signal.ts";
 import { deviceAddress } from "../phones/signal.ts";
@@ -53,6 +54,8 @@ type Options = {
   companionsGet?: CompanionsGet | undefined;
   /** The bytes of the message, where they are not the encoding of `content`. */
   wire?: Uint8Array | undefined;
+  /** The companions get the message again, under these names of its writer. */
+  againAs?: Naming | undefined;
 };
 
 /**
@@ -64,7 +67,7 @@ export async function write(
   from: Phone,
   to: Phone,
   content: proto.IMessage,
-  { id = messageId(), companionsGet: instead, wire }: Options = {},
+  { id = messageId(), companionsGet: instead, wire, againAs }: Options = {},
 ): Promise<Written> {
   const timestamp = Date.now();
   const { store } = simulation;
@@ -93,6 +96,13 @@ export async function write(
     await post(simulation, { from, device, id, timestamp, content, wire, copies, instead });
     companions += 1;
   }
+  if (againAs !== undefined) {
+    await store.committed();
+    for (const device of to.devices.values()) {
+      await post(simulation, { from, device, id, timestamp, content, wire, instead, naming: againAs });
+    }
+    simulation.ledger.record({ event: "renamed", phone: to.phone, id, as: againAs });
+  }
   const copy: proto.IMessage = { deviceSentMessage: { destinationJid: phoneJid(to.phone), message: content } };
   for (const device of from.devices.values()) {
     const own = instead === "garbage" ? instead : undefined;
@@ -116,6 +126,8 @@ type Post = {
   recipient?: Phone;
   /** A protocol message between a phone and its own companion, which is not shown. */
   peer?: boolean;
+  /** Names of the writer; by default those of its phone. */
+  naming?: Naming | undefined;
   /** Content instead of the ciphertext. */
   instead?: CompanionsGet | undefined;
   /** Number of retry receipts for the message. */
@@ -147,9 +159,9 @@ export async function post(simulation: Simulation, message: Post): Promise<void>
   );
 }
 
-function namesOf({ from, recipient, peer }: Post): Record<string, string> {
+function namesOf({ from, recipient, peer, naming }: Post): Record<string, string> {
   if (recipient) return copyNames(from, recipient);
-  return peer ? { from: phoneJid(from.phone), sender_lid: lidJid(from.lid) } : senderNames(from);
+  return peer ? { from: phoneJid(from.phone), sender_lid: lidJid(from.lid) } : senderNames(from, 0, naming);
 }
 
 const { MESSAGE_EDIT, REVOKE } = proto.Message.ProtocolMessage.Type;

@@ -12,8 +12,8 @@ export const naming = z.enum(["number", "lid", "lid_only"]);
 export type Naming = z.output<typeof naming>;
 
 /** The attributes of a stanza that an account sent. */
-export function senderNames(sender: Phone, device = 0): Record<string, string> {
-  switch (sender.naming) {
+export function senderNames(sender: Phone, device = 0, by = sender.naming): Record<string, string> {
+  switch (by) {
     case "number":
       return { from: phoneJid(sender.phone, device), sender_lid: lidJid(sender.lid, device) };
     case "lid":

@@ -1,7 +1,7 @@
 import { delivered, inOneChat, received } from "./claim.ts";
 import type { Written } from "./claim.ts";
 import { jidOf, namings, oneOf, shuffled } from "./occurrence.ts";
-import type { Occurrence, Scenario } from "./occurrence.ts";
+import type { Naming, Occurrence, Scenario } from "./occurrence.ts";
 
 /** One account writes under its number, its LID with the number beside it, and its LID alone, in any order. */
 const renamedAccount: Scenario = {
@@ -17,6 +17,21 @@ const renamedAccount: Scenario = {
     return {
       happened: ({ postgres }) => written.some(({ id }) => postgres.named(business.id, id).length > 0),
       checks: [...written.map((each) => received(business, each)), inOneChat(business, customer)],
+    };
+  },
+};
+
+/** WhatsApp delivers one message under two names of its writer. */
+const twiceNamed: Scenario = {
+  name: "one message, two names",
+  run: async (occurrence) => {
+    const { business } = occurrence;
+    const [naming, again_as] = shuffled(namings) as [Naming, Naming];
+    const customer = await occurrence.customer({ naming });
+    const written = await occurrence.write(customer, { text: occurrence.text("who am I?"), again_as });
+    return {
+      happened: ({ whatsapp }) => whatsapp.has("renamed", ({ id }) => id === written.id),
+      checks: [received(business, written), inOneChat(business, customer)],
     };
   },
 };
@@ -104,4 +119,4 @@ const renamedContact: Scenario = {
   },
 };
 
-export const names: Scenario[] = [renamedAccount, ...latePhones, nineDigits, withoutLid, renamedContact];
+export const names: Scenario[] = [renamedAccount, twiceNamed, ...latePhones, nineDigits, withoutLid, renamedContact];
