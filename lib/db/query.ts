@@ -1,5 +1,5 @@
-import { fillPlaceholders, sql as expression } from "drizzle-orm";
-import type { Placeholder, SQLWrapper } from "drizzle-orm";
+import { Param, Placeholder, sql as expression } from "drizzle-orm";
+import type { SQLWrapper } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { sql } from "./client/literal.ts";
@@ -58,7 +58,10 @@ export function statementOf(built: SQLWrapper): Statement {
   return fill(templateOf(built), {});
 }
 
-type Template = { parts: readonly string[]; params: unknown[] };
+/** A parameter of a query: a constant, or the value of a placeholder as its column encodes it. */
+type Parameter = (values: Record<string, Value>) => Value;
+
+type Template = { strings: TemplateStringsArray; parameters: Parameter[] };
 
 /** U+0000 marks parameters: it occurs in no statement, because Postgres cannot store it. */
 class MarkingDialect extends PgDialect {
@@ -70,12 +73,24 @@ const dialect = new MarkingDialect();
 
 function templateOf(built: SQLWrapper): Template {
   const { sql: text, params } = dialect.sqlToQuery(built.getSQL());
-  return { parts: text.split("\u0000"), params };
+  const parts = text.split("\u0000");
+  if (parts.length !== params.length + 1) throw new TypeError("a query must not contain U+0000");
+  return { strings: Object.assign(parts, { raw: parts }), parameters: params.map(parameterOf) };
+}
+
+function parameterOf(param: unknown): Parameter {
+  const encoder = param instanceof Param ? param.encoder : undefined;
+  const inner = param instanceof Param ? param.value : param;
+  if (!(inner instanceof Placeholder)) return () => param as Value;
+  const { name } = inner as Placeholder<string>;
+  return (values) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`the query has no value for ${name}`);
+    return encoder === undefined ? value : (encoder.mapToDriverValue(value) as Value);
+  };
 }
 
 /** Every parameter passes through `sql`, which alone turns values into literals. */
-function fill({ parts, params }: Template, values: Record<string, Value>): Statement {
-  if (parts.length !== params.length + 1) throw new TypeError("a query must not contain U+0000");
-  const strings = Object.assign([...parts], { raw: parts });
-  return sql(strings, ...(fillPlaceholders(params, values) as Value[]));
+function fill({ strings, parameters }: Template, values: Record<string, Value>): Statement {
+  return sql(strings, ...parameters.map((parameter) => parameter(values)));
 }

@@ -7,8 +7,10 @@ import { safeEqual } from "../core/secret.ts";
 import { isPlainRequest } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
+import { durationBuckets } from "./metrics.ts";
 import type { Metrics } from "./metrics.ts";
 import { notFound, problemHandler } from "./problem.ts";
+import type { Tally } from "./tally.ts";
 
 export type ServeOptions<W> = {
   app: { fetch(request: Request, server: Bun.Server<W>): Response | Promise<Response> };
@@ -117,11 +119,18 @@ const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
  * by method, route and status. Takes the id from the caller's X-Request-Id if it has a safe form.
  */
 export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler {
-  const seconds = metrics.histogram("http_request_seconds", "Time to answer a request.", undefined, [
+  const seconds = metrics.tallies("http_request_seconds", "Time to answer a request.", durationBuckets, [
     "method",
     "route",
     "status",
   ]);
+  const tallies = new Map<string, Tally>();
+  const tallyOf = (method: string, route: string, status: string): Tally => {
+    const name = `${method} ${route} ${status}`;
+    let tally = tallies.get(name);
+    if (tally === undefined) tallies.set(name, (tally = seconds.series({ method, route, status })));
+    return tally;
+  };
   return async (c, next) => {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && requestIdForm.test(given) ? given : randomUUID();
@@ -131,7 +140,7 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     await next();
     const ms = performance.now() - start;
     const route = routePath(c, -1);
-    seconds.observe({ method: c.req.method, route, status: String(c.res.status) }, ms / 1000);
+    tallyOf(c.req.method, route, String(c.res.status)).observe(ms / 1000);
     const line = {
       request_id: requestId,
       method: c.req.method,

@@ -29,7 +29,8 @@ export function isUpload(c: Context): boolean {
 }
 
 /** The business whose share a request uses: its key's. Admin keys are bounded by the total only. */
-export function ownerOf({ var: { principal } }: Context<Authenticated>): string | undefined {
+export function ownerOf(c: Context<Authenticated>): string | undefined {
+  const principal = c.get("principal");
   return principal.kind === "business" ? principal.businessId : undefined;
 }
 

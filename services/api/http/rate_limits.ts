@@ -27,7 +27,7 @@ export function rateLimited(limiter: RateLimiter, logger: Logger, metrics: Metri
   );
 
   return createMiddleware<Authenticated>(async (c, next) => {
-    const { principal } = c.var;
+    const principal = c.get("principal");
     const permit = await limiter.take(
       principal.keyId,
       principal.kind === "business" ? principal.businessId : undefined,

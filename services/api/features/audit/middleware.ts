@@ -20,8 +20,9 @@ const underBusiness = /\/businesses\/([^/]+)/;
 export function audited(db: Database, reads: ReadCounter, logger: Logger): MiddlewareHandler<Authenticated> {
   const platform = forPlatform(db);
   return createMiddleware<Authenticated>(async (c, next) => {
-    const { principal, requestId } = c.var;
+    const principal = c.get("principal");
     if (principal.kind !== "admin") return next();
+    const requestId = c.get("requestId");
     if (readMethods.has(c.req.method)) {
       await next();
       const business = parseId(underBusiness.exec(c.req.path)?.[1] ?? "");

@@ -63,17 +63,11 @@ export function messageRoutes(
     }),
     async (c) => {
       const key = c.req.valid("header")["idempotency-key"];
-      const { answer, fresh } = await submit(
-        outbox,
-        quota,
-        { router, shards },
-        c.var.business,
-        c.req.valid("json"),
-        key,
-      );
+      const business = c.get("business");
+      const { answer, fresh } = await submit(outbox, quota, { router, shards }, business, c.req.valid("json"), key);
       if (fresh) {
         accepted.inc();
-        wakeUps.outbox(c.var.business.businessId);
+        wakeUps.outbox(business.businessId);
       } else {
         c.header("idempotency-replayed", "true");
       }
@@ -98,9 +92,10 @@ export function messageRoutes(
     }),
     async (c) => {
       const id = parseId(c.req.valid("param").message_id);
-      const message = id === undefined ? undefined : await getMessage(c.var.business, id);
+      const business = c.get("business");
+      const message = id === undefined ? undefined : await getMessage(business, id);
       if (!message) throw noSuch("message");
-      return c.json(messageWithHistoryView(message, links(c.var.business)), 200);
+      return c.json(messageWithHistoryView(message, links(business)), 200);
     },
   );
 
@@ -122,12 +117,13 @@ export function messageRoutes(
       const { cursor, limit, ...filter } = c.req.valid("query");
       // Only older pages may come from the replica, because the first one must include messages just sent.
       const upTo = cursor === undefined ? sharedDate() : new Date(uuidv7Time(cursor));
-      const { businessId } = c.var.business;
+      const business = c.get("business");
+      const { businessId } = business;
       const read = (range: { before: string | undefined; limit: number }) =>
         replica.history(upTo, (at) => listMessages(forBusiness(at, businessId), { ...filter, ...range }));
-      const shown = links(c.var.business);
+      const shown = links(business);
       const page = await pageThrough({ cursor, limit }, read, (message) => messageView(message, shown));
-      if (page.data.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
+      if (page.data.length === 0 && !(await getBusiness(business))) throw noSuchBusiness();
       return c.json(page, 200);
     },
   );

@@ -29,8 +29,14 @@ export type AuthenticatorOptions = {
   now?: () => number;
 };
 
-/** A lookup. `key` is that of the lookup before until `isDone`. */
-type Entry = { found: Promise<FoundKey | undefined>; at: number; isDone: boolean; key?: FoundKey };
+/** A lookup. `key` is that of the lookup before until `isDone`. Requests of one key share its principal. */
+type Entry = {
+  found: Promise<FoundKey | undefined>;
+  at: number;
+  isDone: boolean;
+  key?: FoundKey;
+  principal?: Principal;
+};
 
 /** The hash under which a console session is stored. */
 export const consoleTokenHash = (token: string): string => sha256Hex(`console session ${token}`);
@@ -76,7 +82,9 @@ export function createAuthenticator(
   /** The principal of a cached key, if the credential matches and the key has not expired since its lookup. */
   const verify = async (entry: Entry, matches: (key: FoundKey) => boolean): Promise<Principal | undefined> => {
     const key = await entry.found;
-    return key === undefined || !matches(key) || isExpired(key, entry.at) ? undefined : principalOf(key);
+    if (key === undefined || !matches(key) || isExpired(key, entry.at)) return undefined;
+    used.add(key.id);
+    return principalOf(key);
   };
 
   /** True if a key has expired since its lookup. */
@@ -92,7 +100,6 @@ export function createAuthenticator(
   };
 
   const principalOf = ({ id: keyId, prefix, business_id, scopes, expires_at: expiresAt }: FoundKey): Principal => {
-    used.add(keyId);
     if (business_id === null) return { kind: "admin", keyId, prefix, expiresAt };
     return { kind: "business", keyId, prefix, expiresAt, businessId: business_id, scopes: new Set(scopes) };
   };
@@ -136,7 +143,9 @@ export function createAuthenticator(
     recall: (credential) => {
       const entry = cachedEntry(credential);
       if (entry === undefined || !entry.isDone || entry.at + ttlMs <= now()) return undefined;
-      return isExpired(entry.key, entry.at) ? undefined : principalOf(entry.key);
+      if (isExpired(entry.key, entry.at)) return undefined;
+      used.add(entry.key.id);
+      return (entry.principal ??= principalOf(entry.key));
     },
     remembers: (credential) => cachedEntry(credential) !== undefined,
     invalidate: (businessId) => {

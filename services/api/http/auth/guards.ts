@@ -96,7 +96,7 @@ export function authenticate({
 
 /** Requires an admin key. Answers other keys with 404, as if the route did not exist. */
 export const adminOnly = createMiddleware<Authenticated>(async (c, next) => {
-  if (c.var.principal.kind !== "admin") {
+  if (c.get("principal").kind !== "admin") {
     throw new AppError("not_found", `There is nothing at ${c.req.method} ${c.req.path}.`);
   }
   await next();
@@ -111,7 +111,7 @@ const uuid = z.uuid();
 export function businessAccess(db: Database, ...scopes: Scope[]): MiddlewareHandler<UnderBusiness> {
   return createMiddleware<UnderBusiness>(async (c, next) => {
     const id = uuid.safeParse(c.req.param("business_id")?.toLowerCase()).data;
-    const { principal } = c.var;
+    const principal = c.get("principal");
     if (id === undefined || (principal.kind === "business" && principal.businessId !== id)) throw noSuchBusiness();
     if (!scopes.some((scope) => mayUse(principal, scope))) {
       throw new AppError("forbidden", `This key lacks the scope ${scopes.join(" or ")}. Use a key that has it.`, {
