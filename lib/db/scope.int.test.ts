@@ -174,3 +174,19 @@ describe("a business's share of the connections", () => {
     }
   });
 });
+
+describe("a scope with a due time", () => {
+  const ask = (dueAt: number) => forBusiness(database.db, mine.businessId, dueAt).ask(sql`select pg_sleep(5)`);
+
+  test("stops waiting for an answer", async () => {
+    const from = performance.now();
+    await expect(ask(from + 300)).rejects.toMatchObject({ code: "unavailable" });
+    expect(performance.now() - from).toBeWithin(290, 3_000);
+  });
+
+  test("sends nothing later", async () => {
+    const scope = forBusiness(database.db, mine.businessId, performance.now() - 1);
+    await expect(scope.run((tx) => tx`select 1`)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(scope.ask(sql`select 1`)).rejects.toMatchObject({ code: "unavailable" });
+  });
+});

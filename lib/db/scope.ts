@@ -39,20 +39,23 @@ export interface PlatformScope extends Scope {
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** The rows of one business. Throws on an id that is not a UUID. */
-export function forBusiness(db: Database, businessId: string): BusinessScope {
+/**
+ * The rows of one business. Throws on an id that is not a UUID. After `dueAt` (by `performance.now()`) no statement is
+ * sent and none is waited for.
+ */
+export function forBusiness(db: Database, businessId: string, dueAt?: number): BusinessScope {
   if (!uuidForm.test(businessId)) throw new TypeError("a business id must be a UUID");
-  return { businessId, ...within(db, "prosaas.business_id", businessId, businessId) } as BusinessScope;
+  return { businessId, ...within(db, "prosaas.business_id", businessId, businessId, dueAt) } as BusinessScope;
 }
 
 /** The rows of every business: for what is not done on behalf of one. */
 export function forPlatform(db: Database): PlatformScope {
-  return within(db, "prosaas.scope", "platform", undefined) as PlatformScope;
+  return within(db, "prosaas.scope", "platform") as PlatformScope;
 }
 
 /** No rows at all: for calls of functions that declare the scope of each row they touch themselves. */
 export function forNobody(db: Database): Pick<Scope, "ask"> {
-  return { ask: (statement) => send(db, textOf(statement), undefined) };
+  return { ask: (statement) => send(db, textOf(statement)) };
 }
 
 /** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
@@ -67,7 +70,7 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
 }
 
 /** `setting` and `value` are constants, or a UUID; `owner` is the business whose share of the connections is used. */
-function within(db: Database, setting: string, value: string, owner: string | undefined): Scope {
+function within(db: Database, setting: string, value: string, owner?: string, dueAt?: number): Scope {
   const { statementMs } = waitsOf(db);
   const timeout = statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`;
   const declaration = `set local ${setting} = '${value}'${timeout}`;
@@ -83,44 +86,48 @@ function within(db: Database, setting: string, value: string, owner: string | un
             void sql.unsafe(declaration).execute();
             return work(sql);
           }) as Promise<T>,
+        dueAt,
       ),
     // Statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
-      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`, owner);
+      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`, owner, dueAt);
       // The driver begins a second result when rows come; without any, both statements share the first.
       return "command" in answer ? answer : answer[1];
     },
   };
 }
 
-function send<R>(db: Database, query: string, owner: string | undefined): Promise<R> {
-  return withinWaits(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>);
+function send<R>(db: Database, query: string, owner?: string, dueAt?: number): Promise<R> {
+  return withinWaits(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>, dueAt);
 }
 
 /**
  * Runs `work` with a connection. Its first answer may take no longer than a connection and an answer together, which
- * includes the wait for the owner's turn. `work` calls `onAnswer` when the answer is there, unless it ends with it;
+ * includes the wait for the owner's turn, and not beyond `dueAt`. `work` calls `onAnswer` when the answer is there, unless it ends with it;
  * `onAnswer` throws if the caller has stopped waiting.
  */
 async function withinWaits<T>(
   db: Database,
   owner: string | undefined,
   work: (onAnswer: () => void) => Promise<T>,
+  dueAt = Number.POSITIVE_INFINITY,
 ): Promise<T> {
   const { acquireMs, answerMs } = waitsOf(db);
+  const waitMs = Math.min(acquireMs + answerMs, dueAt - performance.now());
+  if (waitMs <= 0) throw toDatabaseError(lateAnswer());
   // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
     late.reject(lateAnswer());
-  }, acquireMs + answerMs);
+  }, waitMs);
   const onAnswer = () => {
     if (isLate) throw lateAnswer();
     clearTimeout(timer);
   };
   try {
-    return await Promise.race([withConnection(db, owner, () => work(onAnswer)), late.promise]);
+    return await Promise.race([withConnection(db, owner, () => work(onAnswer), waitMs), late.promise]);
   } catch (error) {
     throw toDatabaseError(error);
   } finally {

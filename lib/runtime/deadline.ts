@@ -9,8 +9,8 @@ const timeoutForm = /^[1-9]\d{0,3}$/;
  * body counts, so that a slow body ends here too. The time for sending the response does not count, which suits
  * streams. A shorter `X-Request-Timeout` of the proxy takes precedence.
  *
- * The middleware does not interrupt the handler, so everything that the handler awaits needs a limit of its own. It
- * closes the connection, so that further reads of the body fail.
+ * The middleware does not interrupt the handler, so everything that the handler awaits needs a limit of its own, of at
+ * most the time that `dueAt` leaves. It closes the connection, so that further reads of the body fail.
  *
  * @example app.use(answersWithin((c) => (isUpload(c) ? 300_000 : 9_000)));
  */
@@ -21,6 +21,7 @@ export function answersWithin(limitMs: (c: Context) => number): MiddlewareHandle
       limitMs(c),
       allowed !== undefined && timeoutForm.test(allowed) ? Number(allowed) * 1000 : Number.POSITIVE_INFINITY,
     );
+    c.set(dueAtName, performance.now() + ms);
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const detail =
@@ -37,4 +38,12 @@ export function answersWithin(limitMs: (c: Context) => number): MiddlewareHandle
       clearTimeout(timer);
     }
   };
+}
+
+const dueAtName = "dueAt";
+
+/** When the response to a request is due, by `performance.now()`; infinity outside `answersWithin`. */
+export function dueAt(c: Context): number {
+  const at: unknown = c.get(dueAtName);
+  return typeof at === "number" ? at : Number.POSITIVE_INFINITY;
 }

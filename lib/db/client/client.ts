@@ -93,12 +93,18 @@ const connectionShares = (poolSize: number) => ({
 });
 
 /**
- * Runs `work`, which uses one connection. Waits for its turn while the owner's share of the connections is used up; an
- * undefined owner is the platform itself, which has no share. `work` must not wait for a connection of the same owner.
+ * Runs `work`, which uses one connection. Waits at most `maxWaitMs` for its turn while the owner's share of the
+ * connections is used up; an undefined owner is the platform itself, which has no share. `work` must not wait for a
+ * connection of the same owner.
  */
-export async function withConnection<T>(db: Database, owner: string | undefined, work: () => Promise<T>): Promise<T> {
+export async function withConnection<T>(
+  db: Database,
+  owner: string | undefined,
+  work: () => Promise<T>,
+  maxWaitMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
   const { [slots]: shared, [limits]: waits } = db;
-  if (!shared.take(owner) && !(await shared.acquire(owner, waits.acquireMs))) throw noConnection();
+  if (!shared.take(owner) && !(await shared.acquire(owner, Math.min(waits.acquireMs, maxWaitMs)))) throw noConnection();
   try {
     return await work();
   } finally {

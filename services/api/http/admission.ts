@@ -6,6 +6,7 @@ import { bodyTooLarge, enforceBodyRate, receiveWithin } from "../../../lib/runti
 import { RateShare } from "../../../lib/runtime/rate_share.ts";
 import type { Authenticated } from "./auth/guards.ts";
 import { countedSlots } from "./counted_slots.ts";
+import { stageMs } from "./deadlines.ts";
 import type { ApiLimits } from "./limits.ts";
 
 /*
@@ -59,38 +60,48 @@ export function receiveBody(
     if (Number(length ?? 0) > maxBytes) throw bodyTooLarge(maxBytes);
     const owner = ownerOf(c);
     take(owner, "request bodies", 1);
+    const body = length === undefined ? countBody(c, maxBytes) : readBody(c);
     try {
-      const size = await receive(c, length, bodies.deadlineMs, maxBytes);
-      // The slot bounds the memory of bodies, so it is held while the body waits for its turn.
-      if (size > bodies.largeBytes && !(await parsing.take(owner, size, bodies.maxTurnWaitMs)))
+      const size = await receiveWithin(stageMs(c, bodies.deadlineMs), body.size);
+      if (size > bodies.largeBytes && !(await parsing.take(owner, size, stageMs(c, bodies.maxTurnWaitMs))))
         throw new AppError("unavailable", "Too many large request bodies are in progress. Retry shortly.", {
           retryAfterS: 1,
         });
-    } finally {
       slots.giveBack(owner);
+    } catch (error) {
+      body.cancel();
+      // The slot bounds the memory of bodies, so it is held until the reading has ended.
+      void body.size.catch(() => {}).finally(() => slots.giveBack(owner));
+      throw error;
     }
     await next();
   });
 }
 
-/** Receives the body and returns its size. */
-async function receive(c: Context, length: string | undefined, deadlineMs: number, maxBytes: number): Promise<number> {
-  // Hono caches the bytes for its parsers. A body of unknown length is counted while it arrives.
-  if (length !== undefined) return (await receiveWithin(deadlineMs, c.req.arrayBuffer())).byteLength;
-  const body = await receiveWithin(deadlineMs, readUpTo(c.req.raw.body!, maxBytes));
-  c.req.raw = new Request(c.req.raw, { method: c.req.method, body });
-  return body.size;
+/** A body that is being received. */
+type Receiving = { size: Promise<number>; cancel(): void };
+
+/** Reads a body of known length, which Hono caches for its parsers. It ends at the latest with its connection. */
+function readBody(c: Context): Receiving {
+  return { size: c.req.arrayBuffer().then(({ byteLength }) => byteLength), cancel: () => {} };
 }
 
-async function readUpTo(body: ReadableStream<Uint8Array>, maxBytes: number): Promise<Blob> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > maxBytes) throw bodyTooLarge(maxBytes);
-    chunks.push(chunk as Uint8Array<ArrayBuffer>);
-  }
-  return new Blob(chunks);
+/** Reads a body of unknown length, counts it while it arrives, and puts it into the request. */
+function countBody(c: Context, maxBytes: number): Receiving {
+  const { raw } = c.req;
+  const reader = raw.body!.getReader();
+  const read = async (): Promise<number> => {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let size = 0;
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      size += next.value.length;
+      if (size > maxBytes) throw bodyTooLarge(maxBytes);
+      chunks.push(next.value as Uint8Array<ArrayBuffer>);
+    }
+    c.req.raw = new Request(raw, { method: c.req.method, body: new Blob(chunks) });
+    return size;
+  };
+  return { size: read(), cancel: () => void reader.cancel().catch(() => {}) };
 }
 
 /** Limits the concurrent requests. Refuses at once, because queueing would make every request miss its deadline. */

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { AppError } from "../../../../lib/core/errors.ts";
-import { getBusiness } from "../../../../lib/db/index.ts";
+import { forBusiness, getBusiness } from "../../../../lib/db/index.ts";
 import { idForm } from "../../../../lib/events/index.ts";
 import { enforceReaderRate } from "../../../../lib/runtime/body_rate.ts";
 import { once, Slots } from "../../../../lib/runtime/slots.ts";
@@ -141,7 +141,9 @@ export function eventRoutes(
     async (c) => {
       if (!(await getBusiness(c.var.business))) throw noSuchBusiness();
       const mayPair = mayUse(c.var.principal, "whatsapp:write");
-      const snapshots = mayPair ? pairingSnapshots(dependencies, c.var.business) : undefined;
+      // A scope without the request's deadline, because the stream outlives it.
+      const business = forBusiness(db, c.var.business.businessId);
+      const snapshots = mayPair ? pairingSnapshots(dependencies, business) : undefined;
       return stream(c, c.var.business.businessId, c.req.valid("header")["last-event-id"], snapshots);
     },
   );

@@ -3,6 +3,7 @@ import { getCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
 import { z } from "zod";
 import { AppError } from "../../../../lib/core/errors.ts";
+import { dueAt } from "../../../../lib/runtime/deadline.ts";
 import { forBusiness, getBusiness } from "../../../../lib/db/index.ts";
 import type { BusinessScope, Database } from "../../../../lib/db/index.ts";
 import type { Networks } from "../../../../lib/core/networks.ts";
@@ -118,7 +119,7 @@ export function businessAccess(db: Database, ...scopes: Scope[]): MiddlewareHand
         detail: { required_scope: scopes.join(" ") },
       });
     }
-    const business = forBusiness(db, id);
+    const business = forBusiness(db, id, dueAt(c));
     // Deleting a business revokes its keys, so only an admin key can name a business that does not exist.
     if (principal.kind === "admin" && !(await getBusiness(business))) throw noSuchBusiness();
     c.set("business", business);
