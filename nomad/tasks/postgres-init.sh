@@ -66,6 +66,7 @@ $(ensure prosaas_replication)
 $(ensure prosaas_shards)
 ALTER ROLE prosaas_replication LOGIN REPLICATION
 GRANT CONNECT ON DATABASE prosaas TO prosaas_shards
+REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC
 ${shards:-SELECT}
 ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)

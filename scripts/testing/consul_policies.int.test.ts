@@ -164,22 +164,32 @@ describe("Consul policies", () => {
       expect(await rendered(name, hosts, { HOSTS: "postgres" })).toContain("10.0.0.1 postgres.service.consul");
   });
 
+  const renderPooler = (host: string, { policy = "pgbouncer", poolSize = 40 } = {}) =>
+    rendered(policy, join(root, "nomad/tasks/pgbouncer.ini.ctmpl"), {
+      POSTGRES_HOST: host,
+      POSTGRES_PORT: "5432",
+      POOL_SIZE: String(poolSize),
+    });
+
+  test.each([
+    { poolSize: 40, share: 20, app: 18, shards: 2 },
+    { poolSize: 8, share: 4, app: 2, shards: 2 },
+    { poolSize: 6, share: 3, app: 2, shards: 1 },
+    { poolSize: 2, share: 1, app: 1, shards: 1 },
+  ])("let two poolers share $poolSize connections", async ({ poolSize, share, app, shards }) => {
+    const own = await renderPooler("db.example.com", { poolSize });
+    expect(own).toContain(`max_db_connections = ${share}\n`);
+    const users = `prosaas_app = max_user_connections=${app}\nprosaas_shards = max_user_connections=${shards}\n`;
+    expect(own).toContain(users);
+  });
+
   test("let the pooler follow the database", async () => {
-    const render = (host: string, policy = "pgbouncer") =>
-      rendered(policy, join(root, "nomad/tasks/pgbouncer.ini.ctmpl"), {
-        POSTGRES_HOST: host,
-        POSTGRES_PORT: "5432",
-        POOL_SIZE: "40",
-      });
-    const own = await render("postgres.service.consul");
+    const own = await renderPooler("postgres.service.consul");
     expect(own).toContain("host=10.0.0.1 port=5432");
-    // Two poolers pass.
-    expect(own).toContain("max_db_connections = 20");
-    expect(own).toContain("prosaas_app = max_user_connections=18\nprosaas_shards = max_user_connections=2\n");
     // No instance passes.
-    expect(await render("silent.service.consul", "operator")).toContain("host=10.0.0.5 port=5432");
-    expect(await render("db.example.com")).toContain("host=db.example.com port=5432");
-    expect(await render("absent.service.consul")).toContain("host=127.0.0.1 port=5432");
+    expect(await renderPooler("silent.service.consul", { policy: "operator" })).toContain("host=10.0.0.5 port=5432");
+    expect(await renderPooler("db.example.com")).toContain("host=db.example.com port=5432");
+    expect(await renderPooler("absent.service.consul")).toContain("host=127.0.0.1 port=5432");
   });
 
   test("let an operator change limits, not register services", async () => {

@@ -2,8 +2,9 @@ import { chown, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Debian's unprivileged account: PostgreSQL refuses to run as root. */
-const nobody = { uid: 65_534, gid: 65_534 };
-const asNobody = (command: string[]): string[] =>
+export const nobody = { uid: 65_534, gid: 65_534 };
+/** The command as that account if this process is root. */
+export const asNobody = (command: string[]): string[] =>
   process.getuid?.() === 0
     ? ["setpriv", `--reuid=${nobody.uid}`, `--regid=${nobody.gid}`, "--clear-groups", ...command]
     : command;
@@ -18,7 +19,7 @@ async function run(command: string[]): Promise<void> {
   if (code !== 0) throw new Error(`${command.join(" ")} exited ${code}:\n${out}${err}`);
 }
 
-async function postgresBin(): Promise<string> {
+export async function postgresBin(): Promise<string> {
   const bins = await Array.fromAsync(
     new Bun.Glob("*/bin/postgres").scan({ cwd: "/usr/lib/postgresql", onlyFiles: false }),
   );

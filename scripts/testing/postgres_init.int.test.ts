@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { freePort } from "../../lib/testing/free_port.ts";
+import { until } from "../../lib/testing/until.ts";
+import { asNobody, isReady, nobody, postgresBin, postgresCommand } from "./postgres.ts";
+import type { PostgresFiles } from "./postgres.ts";
+
+const root = `${import.meta.dir}/../..`;
+const password = "secret";
+const roles = ["postgres", "prosaas", "prosaas_app", "prosaas_replication", "prosaas_shards"];
+
+let files: PostgresFiles;
+let server: Bun.Subprocess;
+let port: number;
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), "prosaas-init-"));
+  await chmod(folder, 0o755);
+  files = { bin: await postgresBin(), folder, data: join(folder, "data/main"), password };
+  const passwords = roles.map((role) => `${role}=${password}\n`).join("");
+  for (const name of ["data", "secrets"]) await mkdir(join(folder, name));
+  await writeFile(join(folder, "secrets/passwords"), passwords);
+  // The job mounts these folders at the root.
+  const script = (await Bun.file(join(root, "nomad/tasks/postgres-init.sh")).text()).replaceAll(
+    /(?<=[ "=>])\/(data|secrets|tmp)\b/g,
+    (path) => (path === "/tmp" ? folder : `${folder}${path}`),
+  );
+  await writeFile(join(folder, "init.sh"), script);
+  if (process.getuid?.() === 0)
+    for (const path of ["", "data", "secrets", "secrets/passwords", "init.sh"])
+      await chown(join(folder, path), nobody.uid, nobody.gid);
+  const init = async () => {
+    const child = Bun.spawn(asNobody(["sh", join(folder, "init.sh")]), {
+      env: { PATH: `${files.bin}:${process.env["PATH"]}` },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const said = await new Response(child.stderr).text();
+    if ((await child.exited) !== 0) throw new Error(said);
+  };
+  await init();
+  // As at each further start.
+  await init();
+  port = await freePort();
+  server = Bun.spawn(postgresCommand(files, port), { stdout: "ignore", stderr: "ignore" });
+  await until(() => isReady(files, port), { what: "PostgreSQL" });
+});
+afterAll(async () => {
+  server.kill("SIGINT");
+  await server.exited;
+  await rm(files.folder, { recursive: true, force: true });
+});
+
+async function connect(role: string, database: string): Promise<string> {
+  const sql = postgres(`postgres://${role}:${password}@127.0.0.1:${port}/${database}`, { max: 1, fetch_types: false });
+  try {
+    await sql`select 1`;
+    return "connected";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "failed";
+  } finally {
+    await sql.end();
+  }
+}
+
+describe("roles of an initialised server", () => {
+  test("connect to the platform's database", async () => {
+    for (const role of ["prosaas", "prosaas_app", "prosaas_shards"])
+      expect([role, await connect(role, "prosaas")]).toEqual([role, "connected"]);
+  });
+
+  test.each(["postgres", "template1"])("do not connect to %s", async (database) => {
+    for (const role of ["prosaas", "prosaas_app", "prosaas_shards", "prosaas_replication"])
+      expect([role, await connect(role, database)]).toEqual([role, "42501"]);
+  });
+});
