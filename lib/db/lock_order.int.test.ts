@@ -283,7 +283,7 @@ describe("businesses are locked before their moves:", () => {
     switchMove: {
       prepare: async (id: string) => {
         await fenceMove(platform, id);
-        await database.owner`update moves set step = 'tombstoned', checksum = 'sum' where id = ${id}`;
+        await database.owner`update moves set step = 'tombstoned', checksum = ${"0".repeat(64)} where id = ${id}`;
       },
       run: (id: string) => switchMove(platform, id),
     },

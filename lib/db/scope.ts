@@ -90,7 +90,12 @@ function within(db: Database, setting: string, value: string, owner?: string, du
       ),
     // Statements in one query are one transaction, so the declaration ends with it.
     ask: async <T extends readonly Row[]>(statement: Statement) => {
-      const answer: RowList<T> | [unknown, RowList<T>] = await send(db, `${declaration};${textOf(statement)}`, owner, dueAt);
+      const answer: RowList<T> | [unknown, RowList<T>] = await send(
+        db,
+        `${declaration};${textOf(statement)}`,
+        owner,
+        dueAt,
+      );
       // The driver begins a second result when rows come; without any, both statements share the first.
       return "command" in answer ? answer : answer[1];
     },
@@ -103,8 +108,8 @@ function send<R>(db: Database, query: string, owner?: string, dueAt?: number): P
 
 /**
  * Runs `work` with a connection. Its first answer may take no longer than a connection and an answer together, which
- * includes the wait for the owner's turn, and not beyond `dueAt`. `work` calls `onAnswer` when the answer is there, unless it ends with it;
- * `onAnswer` throws if the caller has stopped waiting.
+ * includes the wait for the owner's turn, and may not come after `dueAt`. `work` calls `onAnswer` when the answer is
+ * there, unless it ends with it; `onAnswer` throws if the caller has stopped waiting.
  */
 async function withinWaits<T>(
   db: Database,

@@ -5,8 +5,8 @@ import type { PlatformScope } from "../scope.ts";
 export type Finish = { id: string; from: MoveStep; to: "done" | "rolled_back"; error?: string | undefined };
 
 /**
- * Finishes a move and clears its fence. Returns undefined if the move has left step `from`. Locks the business first, as
- * every step does that writes both rows.
+ * Finishes a move and clears its fence. Returns undefined if the move has left step `from`. Locks the business first,
+ * as every step does that writes both rows.
  */
 export async function finishMove(scope: PlatformScope, { id, from, to, error }: Finish): Promise<Move | undefined> {
   const [move] = await scope.ask<Move[]>(sql`
