@@ -82,7 +82,7 @@ function parameterOf(param: unknown): Parameter {
   const encoder = param instanceof Param ? param.encoder : undefined;
   const inner = param instanceof Param ? param.value : param;
   if (!(inner instanceof Placeholder)) return () => param as Value;
-  const { name } = inner as Placeholder<string>;
+  const { name } = inner as Placeholder;
   return (values) => {
     const value = values[name];
     if (value === undefined) throw new TypeError(`the query has no value for ${name}`);

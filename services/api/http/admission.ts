@@ -96,7 +96,7 @@ function countBody(c: Context, maxBytes: number): Receiving {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       size += next.value.length;
       if (size > maxBytes) throw bodyTooLarge(maxBytes);
-      chunks.push(next.value as Uint8Array<ArrayBuffer>);
+      chunks.push(next.value);
     }
     c.req.raw = new Request(raw, { method: c.req.method, body: new Blob(chunks) });
     return size;
