@@ -1,71 +1,14 @@
 import { proto } from "@whiskeysockets/baileys";
-import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import type { Logger } from "../../../lib/runtime/log.ts";
-import { InFlight } from "./in_flight.ts";
-import type { Leave } from "./in_flight.ts";
 import { Failures } from "./failures.ts";
-import type { Ledger } from "./ledger.ts";
-import { LoopScheduler } from "./loop_scheduler.ts";
+import { InFlight } from "./in_flight.ts";
+import { withDefaults } from "./lane_options.ts";
+import type { LaneOptions, Outgoing, RelayMessage, ResolvedLaneOptions } from "./lane_options.ts";
+import { Refusals } from "./refusals.ts";
+import type { Refusal } from "./refusals.ts";
 import { resultOfAck } from "./result.ts";
 import type { FinalResult, LaneResult, RetryResult } from "./result.ts";
 import { verdictOf } from "./verdicts.ts";
-import type { Passing } from "./verdicts.ts";
-
-export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
-
-/**
- * Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. `recipients`: the members
- * of the group.
- */
-export type Transmit = (leave: Leave, recipients?: number) => Promise<void>;
-
-/** Prepares one message for WhatsApp over an open connection. Resolves when it was passed to `transmit`. */
-export type RelayMessage = (
-  chat: string,
-  message: proto.IMessage,
-  waMessageId: string,
-  transmit: Transmit,
-) => Promise<void>;
-
-export type LaneOptions = {
-  businessId: string;
-  ledger: Ledger;
-  logger: Logger;
-  /** Throws if this process may no longer send for its shard. */
-  fence: () => void;
-  /** WhatsApp's server has not acknowledged a message within the deadline. */
-  onOverdue: () => void;
-  /** `ms`: from handing the message over to WhatsApp's answer. */
-  onResult?: (result: FinalResult, ms: number, waMessageId: string) => void;
-  /**
-   * WhatsApp refused a message temporarily. Returns the time until the message may be sent again, and what waits as
-   * long.
-   */
-  onRefused?: (refusal: Refusal) => { waitMs: number; holds: Passing["holds"] };
-  /** Shared with the lanes of the other sessions. */
-  scheduler?: LoopScheduler;
-  /** Messages that may wait in the lane. */
-  capacity?: number;
-  /** Messages that may be in flight: prepared or handed to WhatsApp, without an acknowledgement. */
-  window?: number;
-  /** Messages of one chat that may be in flight. Default: `window`. */
-  chatWindow?: (chat: string) => number;
-  /** Milliseconds until an acknowledgement is overdue. */
-  ackDeadlineMs?: number;
-  /** Milliseconds from the first failed preparation until a message may count as failed. Default: 0. */
-  patienceMs?: number;
-};
-
-/** A temporary refusal of a message. */
-export type Refusal = {
-  code: string;
-  verdict: Passing;
-  /** Refusals in a row in its chat, with this one. */
-  times: number;
-  /** The wait that WhatsApp named. */
-  backoffMs: number | undefined;
-};
 
 type Entry = {
   outgoing: Outgoing;
@@ -87,9 +30,6 @@ const sliceMs = 5;
 /** A preparation asks WhatsApp at most twice, for up to 20 s each; after this the connection counts as dead. */
 const prepareDeadlineMs = 45_000;
 
-/** Chats that are remembered after a temporary refusal. */
-const maxRefusedChats = 500;
-
 /**
  * The outgoing FIFO of one session: keeps the order within each chat. Messages are prepared ahead, because a batch is
  * cheaper to encrypt and to record than single messages; but of each chat only one was handed to WhatsApp and is not
@@ -104,30 +44,20 @@ const maxRefusedChats = 500;
  * that none overtakes it; other chats go on. When the connection fails, every message is answered `retry`.
  */
 export class Lane {
-  readonly #options: Required<Omit<LaneOptions, "onResult">> & Pick<LaneOptions, "onResult">;
+  readonly #options: ResolvedLaneOptions;
   readonly #waiting: Entry[] = [];
   readonly #known = new Map<string, Entry>();
   readonly #inFlight: InFlight<Entry>;
   readonly #failures: Failures;
-  /** The chats whose last message was refused temporarily, and how many times in a row. */
-  readonly #refusals = new BoundedMap<string, number>(maxRefusedChats);
+  readonly #refusals: Refusals;
   #epoch: Epoch | undefined;
 
   constructor(options: LaneOptions) {
-    const window = options.window ?? 100;
-    this.#options = {
-      scheduler: new LoopScheduler(),
-      capacity: 500,
-      window,
-      chatWindow: () => window,
-      ackDeadlineMs: 8_000,
-      patienceMs: 0,
-      onRefused: () => ({ waitMs: 0, holds: "chat" }),
-      ...options,
-    };
-    const { ackDeadlineMs, onOverdue, patienceMs } = this.#options;
+    this.#options = withDefaults(options);
+    const { ackDeadlineMs, onOverdue, patienceMs, onRefused } = this.#options;
     this.#inFlight = new InFlight({ ackDeadlineMs, onOverdue });
     this.#failures = new Failures(patienceMs);
+    this.#refusals = new Refusals(onRefused);
   }
 
   /** Messages that are waiting or in flight. */
@@ -207,7 +137,7 @@ export class Lane {
       this.#refused(entry, { verdict, code: refusal!.code, backoffMs: refusal!.backoffMs });
       return true;
     }
-    this.#refusals.delete(entry.outgoing.chat);
+    this.#refusals.forget(entry.outgoing.chat);
     const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning }, entry.recipients);
     this.#leaveFlight(entry);
     void this.#finish(entry, result);
@@ -222,16 +152,7 @@ export class Lane {
 
   /** WhatsApp refused a message temporarily: its chat waits, or everything that is not in flight. */
   #refused(entry: Entry, refusal: Omit<Refusal, "times">): void {
-    const { chat } = entry.outgoing;
-    const times = (this.#refusals.get(chat) ?? 0) + 1;
-    this.#refusals.set(chat, times);
-    const { code } = refusal;
-    const { waitMs, holds } = this.#options.onRefused({ ...refusal, times });
-    const result: RetryResult = {
-      status: "retry",
-      waitMs,
-      error: { code, message: `WhatsApp refused the message temporarily (${code}).` },
-    };
+    const { result, holds } = this.#refusals.add(entry.outgoing.chat, refusal);
     this.#retryChat(entry, result);
     if (holds === "account") this.#retry(this.#waiting.splice(0), result);
   }
@@ -296,7 +217,7 @@ export class Lane {
   }
 
   #windowOf(chat: string): number {
-    return this.#refusals.get(chat) !== undefined ? 1 : this.#options.chatWindow(chat);
+    return this.#refusals.has(chat) ? 1 : this.#options.chatWindow(chat);
   }
 
   async #woken(epoch: Epoch): Promise<void> {

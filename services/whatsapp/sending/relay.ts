@@ -22,7 +22,7 @@ import { stanzaOptions } from "../codec/outgoing.ts";
 import { ownSenderKeys } from "../codec/sender_key_names.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
-import type { Transmit } from "./lane.ts";
+import type { Transmit } from "./lane_options.ts";
 import type { Timers } from "./timers.ts";
 import { addContactToken } from "./contact_salt.ts";
 import { answered, noAnswer, NoAnswer } from "./answered.ts";

@@ -8,7 +8,7 @@ import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
 import { StandingWatch } from "../pacing/standing.ts";
-import type { RelayMessage } from "../sending/lane.ts";
+import type { RelayMessage } from "../sending/lane_options.ts";
 import { backoffOf } from "../sending/cooldown.ts";
 import { saltCollection } from "../sending/contact_salt.ts";
 import { Relay } from "../sending/relay.ts";
