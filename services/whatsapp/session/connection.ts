@@ -1,4 +1,4 @@
-import { jidNormalizedUser, makeWASocket, proto } from "@whiskeysockets/baileys";
+import { makeWASocket } from "@whiskeysockets/baileys";
 import type { BinaryNode, ConnectionState, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
@@ -17,29 +17,14 @@ import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
 import { OutputGate } from "./output_gate.ts";
-import { acknowledgementOf, unknownName } from "./protocol.ts";
+import { acknowledgementOf, delivered, unknownName } from "./protocol.ts";
 import { PairingCodes } from "./pairing_codes.ts";
 import { PasskeyExchange } from "./passkey/exchange.ts";
-import { keepAliveMs, socketConfig } from "./socket_config.ts";
+import { sendProbe } from "./probe.ts";
+import { socketConfig } from "./socket_config.ts";
 import { isolateStanzaListeners } from "./stanza_listeners.ts";
+import { Watchdog } from "./watchdog.ts";
 
-/** Until the server's first frame: Baileys' own default. */
-const handshakeDeadlineMs = 20_000;
-/** The first login uploads 812 keys; Baileys gives that 30 s. */
-const defaultConnectDeadlineMs = 60_000;
-/** Two unanswered keepalives and a margin. Baileys waits for a close frame that a dead peer never sends. */
-const silenceMs = 2 * keepAliveMs + 10_000;
-/** Stanzas that arrive only if WhatsApp delivers to this connection. Even a deaf one gets answers to queries. */
-const delivered: ReadonlySet<string> = new Set([
-  "message",
-  "status",
-  "receipt",
-  "ack",
-  "notification",
-  "call",
-  "presence",
-  "chatstate",
-]);
 /** WhatsApp's offer of QR references to an unlinked client. */
 const pairDevice = "CB:iq,type:set,pair-device";
 /** How long a graceful close may take before the socket is cut. */
@@ -65,7 +50,7 @@ export class Connection {
   /** The names of accounts. */
   readonly accounts: AccountBook;
   readonly #relay: Relay;
-  #watchdog: ReturnType<typeof setTimeout> | undefined;
+  readonly #watchdog: Watchdog;
   #over = false;
   #closing: Promise<void> | undefined;
   /** Time of the last frame from WhatsApp, Unix ms. */
@@ -81,7 +66,7 @@ export class Connection {
       endIfSilentSince: (at) => {
         if ((this.lastInboundAt ?? 0) < at) this.#end({ code: 408 });
       },
-      endUnlessBy: (ms) => this.#endUnlessBy(ms),
+      endUnlessBy: (ms) => this.#watchdog.expireIn(ms),
     };
     const me = () => options.auth.creds.me;
     const socket = () => this.#socket;
@@ -126,10 +111,14 @@ export class Connection {
     });
     this.#deafness = new DeafnessDetector({
       ...(options.deafness ?? defaultDeafnessTimes),
-      probe: () => this.#probe(),
+      probe: () => sendProbe(this.#socket, me()),
       onDeaf: (heard) => this.#unlessOver(() => this.#events.deaf(heard)),
     });
-    this.#endUnlessBy(Math.min(handshakeDeadlineMs, options.connectDeadlineMs ?? defaultConnectDeadlineMs));
+    this.#watchdog = new Watchdog({
+      loginDeadlineMs: options.connectDeadlineMs,
+      lastInboundAt: () => this.lastInboundAt,
+      onExpired: () => this.#end({ code: 408 }),
+    });
     this.#listen();
   }
 
@@ -169,9 +158,7 @@ export class Connection {
     // The code is a gateway's, whichever it is, and says nothing about the login. Baileys would wait for a close event
     // that does not come.
     ws.once("unexpected-response", () => this.#end({ code: 503 }));
-    ws.once("frame", () =>
-      this.#unlessOver(() => this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs)),
-    );
+    ws.once("frame", () => this.#unlessOver(() => this.#watchdog.awaitLogin()));
     ws.on("frame", (stanza: Partial<BinaryNode>) => {
       const { tag } = stanza;
       this.lastInboundAt = Date.now();
@@ -242,22 +229,14 @@ export class Connection {
     if (isNewLogin) {
       this.passkey.stop();
       this.#codes.linked();
-      this.#endUnlessBy(this.#options.connectDeadlineMs ?? defaultConnectDeadlineMs);
+      this.#watchdog.awaitLogin();
     }
     if (connection === "open") this.#opened();
     if (connection === "close") this.#end(endOf(lastDisconnect?.error));
   }
 
-  #endUnlessBy(ms: number): void {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#end({ code: 408 }), ms);
-  }
-
   #opened(): void {
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setInterval(() => {
-      if (Date.now() - (this.lastInboundAt ?? 0) > silenceMs) this.#end({ code: 408 });
-    }, 5_000);
+    this.#watchdog.watchSilence();
     this.#deafness.start();
     this.#standing.start();
     void this.#options.history.readPending();
@@ -285,17 +264,6 @@ export class Connection {
     }
   }
 
-  /**
-   * Sends the own phone a message that requests nothing and shows in no chat. WhatsApp acknowledges it like any other.
-   */
-  async #probe(): Promise<void> {
-    const { me } = this.#options.auth.creds;
-    if (me === undefined) return;
-    const { APP_STATE_SYNC_KEY_REQUEST } = proto.Message.ProtocolMessage.Type;
-    const nothing = { protocolMessage: { type: APP_STATE_SYNC_KEY_REQUEST, appStateSyncKeyRequest: { keyIds: [] } } };
-    await this.#socket.relayMessage(jidNormalizedUser(me.id), nothing, { additionalAttributes: { category: "peer" } });
-  }
-
   /** Nothing may be acknowledged any more: cuts the socket at once, then reports. */
   #failVolume(error: unknown): void {
     if (this.#over) return;
@@ -318,8 +286,7 @@ export class Connection {
     this.passkey.stop();
     this.#standing.stop();
     this.#options.history.stop();
-    clearTimeout(this.#watchdog);
-    clearInterval(this.#watchdog);
+    this.#watchdog.stop();
     return (this.#closing ??= this.#closeGracefully());
   }
 

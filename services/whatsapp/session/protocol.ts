@@ -129,6 +129,18 @@ export const baileysEvents = {
   "settings.update": ignored("settings concern the phone"),
 } satisfies Record<keyof BaileysEventMap, Verdict>;
 
+/** Stanzas that arrive only if WhatsApp delivers to this connection. Even a deaf one gets answers to queries. */
+export const delivered: ReadonlySet<string> = new Set([
+  "message",
+  "status",
+  "receipt",
+  "ack",
+  "notification",
+  "call",
+  "presence",
+  "chatstate",
+]);
+
 /** Stanzas that only answer what this client sent. */
 const answers: ReadonlySet<string> = new Set(["result", "error"]);
 
