@@ -1,82 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createShardMoves } from "../../../lib/contracts/shard/index.ts";
-import type { MoveOrder, ShardMoves } from "../../../lib/contracts/shard/index.ts";
+import { uuidv7 } from "../../../lib/core/ids.ts";
 import { until } from "../../../lib/testing/until.ts";
-import {
-  control,
-  makePhone,
-  newKeys,
-  newPhone,
-  newVolume,
-  screenOf,
-  startShard,
-  startSimulator,
-  text,
-  token,
-} from "../testing/shard_under_test.ts";
-import type { InProcess, Simulator } from "../testing/shard_under_test.ts";
+import { carry, useShardPairs } from "../testing/shard_pair.ts";
+import { control, makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
-let simulator: Simulator;
-const volumes: string[] = [];
-beforeAll(() => {
-  simulator = startSimulator();
-});
-afterAll(async () => {
-  await simulator.stop();
-  for (const volume of volumes) rmSync(volume, { recursive: true, force: true });
-});
-
-type Side = {
-  volume: string;
-  shard: InProcess;
-  start: () => InProcess;
-  server: Bun.Server<undefined>;
-  at: { shard: number; url: string };
-};
-
-/** Two shards with keys of their own that can be restarted, and a mover's client. */
-function createPair() {
-  const side = (number: number): Side => {
-    const keys = newKeys();
-    const volume = newVolume();
-    volumes.push(volume);
-    const start = () => startShard({ simulator, volume, keys, shard: number });
-    const running = { shard: start() };
-    const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: (request) => running.shard.fetch(request) });
-    return Object.assign(running, {
-      volume,
-      start,
-      server,
-      at: { shard: number, url: `http://127.0.0.1:${server.port}` },
-    });
-  };
-  const sides: [Side, Side] = [side(1), side(2)];
-  const [source, target] = sides;
-  return {
-    source,
-    target,
-    moves: createShardMoves({ token }),
-    restart: async (side: Side) => {
-      await side.shard.stop();
-      side.shard = side.start();
-    },
-    close: async () => {
-      for (const { shard, server } of sides) {
-        await shard.stop();
-        await server.stop(true);
-      }
-    },
-  };
-}
-
-/** Transfers a bundle as the mover does. */
-async function carry(moves: ShardMoves, source: Side, target: Side, business: string, order: MoveOrder): Promise<void> {
-  const key = await moves.key(target.at, business, order);
-  await moves.take(target.at, business, order, await moves.bundle(source.at, business, order, key));
-}
+const { simulator, createPair } = useShardPairs();
 
 const orderOf = (fence: number, from = 1, to = 2) => ({ move_id: uuidv7(), fence, from, to });
 
@@ -84,8 +15,8 @@ describe("a move", () => {
   test("keeps the login without a QR code or resends", async () => {
     const { source, target, moves, close } = createPair();
     const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
-    await makePhone(simulator, contact);
-    await source.shard.pair(simulator, business, phone);
+    await makePhone(simulator(), contact);
+    await source.shard.pair(simulator(), business, phone);
     const [one, two] = ["one that is read nowhere", "two that is read nowhere"];
     const before = [text(contact, one), text(contact, two)];
     expect((await source.shard.send(business, before)).map(({ status }) => status)).toEqual(["sent", "sent"]);
@@ -101,7 +32,7 @@ describe("a move", () => {
     const bundle = await moves.bundle(source.at, business, order, await moves.key(target.at, business, order));
     for (const plain of [one, two, contact, phone]) expect(Buffer.from(bundle).includes(plain)).toBeFalse();
     // Messages that arrive while no shard is logged in wait at WhatsApp.
-    await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "while you moved" });
+    await control(simulator(), "POST", `/phones/${contact}/messages`, { to: phone, text: "while you moved" });
     await moves.take(target.at, business, order, bundle);
     expect(existsSync(join(target.volume, "sessions", business))).toBeFalse();
     await moves.tombstone(source.at, business, order);
@@ -110,8 +41,8 @@ describe("a move", () => {
 
     const after = await target.shard.send(business, [...before, text(contact, "three")]);
     expect(after.map(({ status }) => status)).toEqual(["sent", "sent", "sent"]);
-    await until(async () => (await screenOf(simulator, contact)).texts.includes("three"));
-    expect(await screenOf(simulator, contact)).toMatchObject({
+    await until(async () => (await screenOf(simulator(), contact)).texts.includes("three"));
+    expect(await screenOf(simulator(), contact)).toMatchObject({
       texts: [one, two, "three"],
       duplicates: 0,
       undecryptable: 0,
@@ -125,11 +56,11 @@ describe("a move", () => {
   test("carries the contacts' privacy tokens", async () => {
     const { source, target, moves, close } = createPair();
     const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
-    await makePhone(simulator, contact);
-    await source.shard.pair(simulator, business, phone);
-    await control(simulator, "POST", `/phones/${contact}/privacy_tokens`, { to: phone });
+    await makePhone(simulator(), contact);
+    await source.shard.pair(simulator(), business, phone);
+    await control(simulator(), "POST", `/phones/${contact}/privacy_tokens`, { to: phone });
     await until(async () => {
-      const { devices } = await control<{ devices: { waiting: number }[] }>(simulator, "GET", `/phones/${phone}`);
+      const { devices } = await control<{ devices: { waiting: number }[] }>(simulator(), "GET", `/phones/${phone}`);
       return devices.every(({ waiting }) => waiting === 0);
     });
     const order = orderOf(1);
@@ -138,9 +69,9 @@ describe("a move", () => {
     await moves.tombstone(source.at, business, order);
     await moves.open(target.at, business, order);
     await target.shard.reaches(business, "open");
-    await control(simulator, "POST", "/faults", { kind: "token_required", phone });
+    await control(simulator(), "POST", "/faults", { kind: "token_required", phone });
     const [result] = await target.shard.send(business, [text(contact, "from the other shard")]);
-    await control(simulator, "DELETE", "/faults");
+    await control(simulator(), "DELETE", "/faults");
     expect(result).toMatchObject({ status: "sent" });
     await close();
   });
@@ -148,7 +79,7 @@ describe("a move", () => {
   test("keeps the login closed at the source for ever", async () => {
     const { source, target, moves, restart, close } = createPair();
     const [business, phone] = [uuidv7(), newPhone()];
-    await source.shard.pair(simulator, business, phone);
+    await source.shard.pair(simulator(), business, phone);
     const order = orderOf(1);
     await moves.stop(source.at, business, order);
     await carry(moves, source, target, business, order);
@@ -173,8 +104,8 @@ describe("a move", () => {
   test("can be rolled back after a restart", async () => {
     const { source, target, moves, restart, close } = createPair();
     const [business, phone, contact] = [uuidv7(), newPhone(), newPhone()];
-    await makePhone(simulator, contact);
-    await source.shard.pair(simulator, business, phone);
+    await makePhone(simulator(), contact);
+    await source.shard.pair(simulator(), business, phone);
     const order = orderOf(1);
     await moves.stop(source.at, business, order);
     await restart(source);
@@ -194,7 +125,7 @@ describe("a move", () => {
   test("allows repeated orders with restarts in between", async () => {
     const { source, target, moves, restart, close } = createPair();
     const [business, phone] = [uuidv7(), newPhone()];
-    await source.shard.pair(simulator, business, phone);
+    await source.shard.pair(simulator(), business, phone);
     const order = orderOf(1);
     const bothRestart = async () => {
       await restart(source);
@@ -235,7 +166,7 @@ describe("a bundle", () => {
   async function stopped() {
     const pair = createPair();
     const business = uuidv7();
-    await pair.source.shard.pair(simulator, business, newPhone());
+    await pair.source.shard.pair(simulator(), business, newPhone());
     const order = orderOf(1);
     await pair.moves.stop(pair.source.at, business, order);
     return { ...pair, business, order };
@@ -299,7 +230,7 @@ describe("orders of a move", () => {
     await carry(moves, source, target, business, order);
     await moves.tombstone(source.at, business, order);
     await moves.open(target.at, business, order);
-    await target.shard.pair(simulator, business, newPhone());
+    await target.shard.pair(simulator(), business, newPhone());
     await close();
   });
 

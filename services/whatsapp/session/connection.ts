@@ -10,12 +10,12 @@ import { Intake } from "../receiving/intake.ts";
 import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane_options.ts";
 import { backoffOf } from "../sending/cooldown.ts";
-import { saltCollection } from "../sending/contact_salt.ts";
 import { Relay } from "../sending/relay.ts";
 import type { AckRefusal, ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
+import { fetchSalt } from "./fetch_salt.ts";
 import { OutputGate } from "./output_gate.ts";
 import { acknowledgementOf, delivered, unknownName } from "./protocol.ts";
 import { PairingCodes } from "./pairing_codes.ts";
@@ -241,7 +241,7 @@ export class Connection {
     this.#standing.start();
     void this.#options.history.readPending();
     this.#events.opened();
-    void this.#fetchSalt();
+    void fetchSalt(this.#socket, { ...this.#options, unlessOver: (handle) => this.#unlessOver(handle) });
     this.#intake
       .opened(this.#socket)
       .catch((error: unknown) =>
@@ -250,18 +250,6 @@ export class Connection {
           "the content of placeholder messages could not be requested from the phone",
         ),
       );
-  }
-
-  /** Fetches the collection of the app state that may have the salt. */
-  async #fetchSalt(): Promise<void> {
-    const { contactSalt } = this.#options;
-    try {
-      if (!contactSalt.isDue) return;
-      await this.#socket.resyncAppState([saltCollection], false);
-      this.#unlessOver(() => contactSalt.fetched());
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, "the app state could not be fetched");
-    }
   }
 
   /** Nothing may be acknowledged any more: cuts the socket at once, then reports. */

@@ -1,31 +1,15 @@
-import { beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { AppError } from "../../../lib/core/errors.ts";
 import { uuidv7, uuidv7Floor } from "../../../lib/core/ids.ts";
 import { randomToken } from "../../../lib/core/secret.ts";
 import { forBusiness, submitMessage } from "../../../lib/db/index.ts";
 import { queueOn } from "../../../lib/queues/connection.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { chat, received, useJournal } from "../testing/journal.ts";
 import { firstRun } from "../testing/run.ts";
 import { refusal } from "../testing/shard.ts";
-import { useWorkers } from "../testing/workers.ts";
 
-const stage = useWorkers();
-
-const chat = "15550002222@s.whatsapp.net";
-const received = (n: number, more: Record<string, unknown> = {}) => ({
-  wa_message_id: `IN${n}`,
-  chat,
-  sender: chat,
-  from_me: false,
-  push_name: "Ada",
-  timestamp: 1_760_000_000_000 + n,
-  type: "text",
-  text: `hello ${n}`,
-  ...more,
-});
-const emptied = (stream: "inbound" | "receipts" | "events") =>
-  until(() => stage.workers.shard.unacknowledged(stream) === 0, { what: `an empty ${stream} journal` });
-const texts = async () => (await stage.workers.rows(stage.business)).map((row) => row.text);
+const { stage, emptied, texts } = useJournal();
 
 describe("drainJournal", () => {
   test("acknowledges entries after writing them in bulk", async () => {
@@ -238,129 +222,5 @@ describe("receipts", () => {
     expect(row).toMatchObject({ id, status: "read" });
     expect(new Date(row!.delivered_at!).getTime()).toBe(at + 1_000);
     expect(new Date(row!.read_at!).getTime()).toBe(at + 2_000);
-  });
-});
-
-describe("session_events", () => {
-  test("are mirrored; an open session expedites the outbox", async () => {
-    const session = { event: "session.status", paired: true, phone: "15550001111", since: new Date().toISOString() };
-    let open = false;
-    stage.workers.shard.refuse = () => (open ? undefined : refusal(503, "The session is not open."));
-    await stage.workers.queueMessage(stage.business, chat, "out");
-    await stage.workers.serve("high");
-    await stage.workers.serve("default");
-    await stage.workers.producer.wake("send", { business_id: stage.business });
-    // By the sixth try in a row the delay is at least four seconds.
-    await until(
-      () => stage.workers.lines.some((line) => line["outcome"] === "postponed" && Number(line["in_ms"]) >= 2_000),
-      {
-        what: "a long wait",
-      },
-    );
-    open = true;
-    stage.workers.shard.append("events", stage.business, { ...session, status: "connecting" });
-    stage.workers.shard.append("events", stage.business, { ...session, status: "open", name: "The shop" });
-    const opened = performance.now();
-    await stage.workers.producer.wake("session_events", { shard: 1 });
-    await until(() => stage.workers.shard.deliveries.length === 1, { what: "the message" });
-    expect(performance.now() - opened).toBeLessThan(1_000);
-    await emptied("events");
-    const [mirror] = await stage.workers.database
-      .owner`select status, name, shard from whatsapp_sessions where business_id = ${stage.business}`;
-    expect({ ...mirror }).toEqual({ status: "open", name: "The shop", shard: 1 });
-  });
-});
-
-describe("statuses of contacts", () => {
-  const status = (status_id: string) => ({
-    event: "status.received",
-    status_id,
-    sender: chat,
-    sender_name: "Ada",
-    type: "text",
-    text: "my holiday",
-    posted_at: new Date().toISOString(),
-  });
-
-  test("are published for businesses that want them", async () => {
-    const endpoint = await stage.workers.endpoint(stage.business, { events: ["status.received"] });
-    const drain = async () => {
-      await stage.workers.producer.wake("session_events", { shard: 1 });
-      await emptied("events");
-    };
-    await stage.workers.serve("default");
-    await stage.workers.serve("high");
-    stage.workers.shard.append("events", stage.business, status("S1"));
-    await drain();
-    await stage.workers.database.owner`update businesses set receive_statuses = true where id = ${stage.business}`;
-    stage.workers.shard.append("events", stage.business, status("S2"));
-    await drain();
-    await until(() => endpoint.received.length > 0, { what: "the event" });
-    const { event: _event, ...data } = status("S2");
-    expect(endpoint.received.map((event) => event.data)).toEqual([
-      { ...data, business_id: stage.business, posted_at: expect.any(String) },
-    ]);
-    expect(await stage.workers.rows(stage.business)).toHaveLength(0);
-  });
-});
-
-describe("a shard that reports about another's business", () => {
-  const quarantined = () =>
-    stage.workers.log.filter((line) => line["msg"] === "journal entry quarantined").map((line) => line["business_id"]);
-  const event = (status: string) => ({
-    event: "session.status",
-    status,
-    paired: true,
-    since: new Date().toISOString(),
-  });
-  let own: string;
-  beforeEach(async () => {
-    own = await stage.workers.business();
-    await stage.workers.database.owner`update businesses set whatsapp_shard = 2 where id = ${stage.business}`;
-  });
-
-  test("cannot write its messages", async () => {
-    stage.workers.shard.append("inbound", stage.business, received(1));
-    stage.workers.shard.append("inbound", own, received(2));
-    await stage.workers.serve("high");
-    await stage.workers.producer.wake("inbound", { shard: 1 });
-    await emptied("inbound");
-    expect(await texts()).toEqual([]);
-    expect((await stage.workers.rows(own)).map((row) => row.text)).toEqual(["hello 2"]);
-    expect(quarantined()).toEqual([stage.business]);
-  });
-
-  test("cannot change its ticks", async () => {
-    const id = await stage.workers.queueMessage(stage.business, "15550002222", "hello");
-    const [{ wa_message_id }] = await stage.workers.database.owner<
-      [{ wa_message_id: string }]
-    >`select wa_message_id from messages where id = ${id}`;
-    stage.workers.shard.append("receipts", stage.business, { wa_message_id, chat, status: "failed", at: Date.now() });
-    await stage.workers.serve("receipts");
-    await stage.workers.producer.wake("receipts", { shard: 1 });
-    await emptied("receipts");
-    expect((await stage.workers.rows(stage.business)).map((row) => row.status)).toEqual(["queued"]);
-    expect(quarantined()).toEqual([stage.business]);
-  });
-
-  test("cannot change its session", async () => {
-    stage.workers.shard.append("events", stage.business, event("logged_out"));
-    await stage.workers.serve("default");
-    await stage.workers.producer.wake("session_events", { shard: 1 });
-    await emptied("events");
-    const [session] = await stage.workers.database
-      .owner`select status, shard from whatsapp_sessions where business_id = ${stage.business}`;
-    expect(session).toMatchObject({ status: "open", shard: 1 });
-    expect(quarantined()).toEqual([stage.business]);
-  });
-
-  test("is believed about what it received before a move", async () => {
-    await stage.workers.database.owner`
-      insert into moves (id, business_id, from_shard, to_shard) values (${uuidv7()}, ${stage.business}, 1, 2)`;
-    stage.workers.shard.append("inbound", stage.business, received(1));
-    await stage.workers.serve("high");
-    await stage.workers.producer.wake("inbound", { shard: 1 });
-    await emptied("inbound");
-    expect(await texts()).toEqual(["hello 1"]);
   });
 });
