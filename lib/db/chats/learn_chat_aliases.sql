@@ -21,32 +21,16 @@ declare
 begin
   -- One transaction at a time for each business, in one order of businesses: names change several rows, in any order.
   for names_of in
-    select distinct hashtext(b.id::text)
-    from jsonb_array_elements(names) as e(value)
-    join businesses b on b.id = (e.value ->> 'business_id')::uuid and b.deleted_at is null
-    where e.value ->> 'alias' <> e.value ->> 'chat'
-      and not exists (
-        select from chat_aliases known
-        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat'
-          and coalesce(known.known_at, known.learned_at)
-            > least((e.value ->> 'at')::timestamptz, now()) - interval '1 hour')
+    select distinct hashtext(given.business_id::text) from unconfirmed_chat_aliases(names) given
     order by 1
   loop
     perform pg_advisory_xact_lock(hashtext('prosaas.names'), names_of);
   end loop;
 
+  -- Read again: the transactions that this one waited for have recorded names.
   for item in
-    select b.id as business_id, e.value ->> 'alias' as alias, e.value ->> 'chat' as chat,
-           date_trunc('milliseconds', least((e.value ->> 'at')::timestamptz, now())) as at
-    from jsonb_array_elements(names) with ordinality as e(value, n)
-    join businesses b on b.id = (e.value ->> 'business_id')::uuid and b.deleted_at is null
-    where e.value ->> 'alias' <> e.value ->> 'chat'
-      and not exists (
-        select from chat_aliases known
-        where known.business_id = b.id and known.alias = e.value ->> 'alias' and known.chat = e.value ->> 'chat'
-          and coalesce(known.known_at, known.learned_at)
-            > least((e.value ->> 'at')::timestamptz, now()) - interval '1 hour')
-    order by e.n
+    select given.business_id, given.alias, given.chat, given.at from unconfirmed_chat_aliases(names) given
+    order by given.n
   loop
     update chat_aliases known
     set known_at = greatest(coalesce(known.known_at, known.learned_at), item.at)

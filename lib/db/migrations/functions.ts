@@ -1,5 +1,6 @@
 import purgeBusiness from "../businesses/purge_business.sql" with { type: "text" };
 import learnChatAliases from "../chats/learn_chat_aliases.sql" with { type: "text" };
+import unconfirmedChatAliases from "../chats/unconfirmed_chat_aliases.sql" with { type: "text" };
 import type { OwnerConnection } from "../client/owner.ts";
 import dropMessagePartitions from "../messages/drop_message_partitions.sql" with { type: "text" };
 import ensureMessagePartitions from "../messages/ensure_message_partitions.sql" with { type: "text" };
@@ -13,6 +14,7 @@ export const functions: readonly string[] = [
   uuidv7Floor,
   ensureMessagePartitions,
   dropMessagePartitions,
+  unconfirmedChatAliases,
   learnChatAliases,
   submitMessages,
   purgeBusiness,
