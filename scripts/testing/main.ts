@@ -39,7 +39,7 @@ const run: Record<Part, () => Promise<Tally[]>> = {
   static: staticChecks,
   unit: async () => [await bunTest("unit", ["--timeout=90000", ...patterns])],
   int: async () => {
-    const servers = await startServers({ processes });
+    const servers = await startServers({ processes, bundles: true });
     try {
       if (interrupted) return [];
       const limits = [`--parallel=${processes}`, "--timeout=120000"];

@@ -5,6 +5,7 @@ import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";
+import { programCommand, programEnv } from "../../lib/testing/program.ts";
 
 let database: MigratedDatabase;
 const adminKey = generateKey().key;
@@ -15,8 +16,8 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 function start(env: Record<string, string>) {
-  return Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-    env: { PATH: process.env["PATH"]!, ...env },
+  return Bun.spawn(programCommand("services/api/main.ts"), {
+    env: { ...programEnv(), ...env },
     stdout: "pipe",
     stderr: "pipe",
   });

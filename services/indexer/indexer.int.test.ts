@@ -8,6 +8,7 @@ import { createBusiness } from "../../lib/testing/business.ts";
 import { createMigratedDatabase } from "../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../lib/testing/database.ts";
 import { until } from "../../lib/testing/until.ts";
+import { programCommand, programEnv } from "../../lib/testing/program.ts";
 import type { Step } from "./build.ts";
 import { buildIndexes, indexerLock } from "./indexer.ts";
 
@@ -189,8 +190,8 @@ describe("the indexer", () => {
         await Bun.sleep(5);
       }
     })();
-    const victim = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-      env: { PATH: process.env["PATH"]!, DATABASE_URL: database.ownerUrl },
+    const victim = Bun.spawn(programCommand("services/indexer/main.ts"), {
+      env: { ...programEnv(), DATABASE_URL: database.ownerUrl },
       stdout: "ignore",
       stderr: "ignore",
     });

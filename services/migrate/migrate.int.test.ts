@@ -5,6 +5,7 @@ import { connectAsOwner, withAdvisoryLock } from "../../lib/db/client/owner.ts";
 import { generateKey } from "../../lib/db/keys/api_key.ts";
 import { createTestDatabase } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
+import { programCommand, programEnv } from "../../lib/testing/program.ts";
 import { migrate, migrateLock } from "./migrate.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
@@ -124,8 +125,8 @@ describe("a run", () => {
 
 test("reports faults by its exit code", async () => {
   const start = (env: Record<string, string>) =>
-    Bun.spawnSync([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-      env: { PATH: process.env["PATH"]!, ...env },
+    Bun.spawnSync(programCommand("services/migrate/main.ts"), {
+      env: { ...programEnv(), ...env },
     });
   const misconfigured = start({ DATABASE_URL: "mysql://x", ADMIN_KEY: "short" });
   expect(misconfigured.exitCode).toBe(2);

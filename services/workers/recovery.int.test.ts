@@ -14,6 +14,7 @@ import { until } from "../../lib/testing/until.ts";
 import { shardToken } from "./testing/shard.ts";
 import { createTestWorkers } from "./testing/workers.ts";
 import type { TestWorkers } from "./testing/workers.ts";
+import { programCommand, programEnv } from "../../lib/testing/program.ts";
 
 /* Runs the worker program as a process, because only a process can be killed. */
 
@@ -35,9 +36,9 @@ afterEach(async () => {
 type Worker = { child: Bun.Subprocess<"ignore", "pipe", "inherit">; port: number; output: () => string };
 
 async function startWorker(group: string, env: Record<string, string> = {}): Promise<Worker> {
-  const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
+  const child = Bun.spawn(programCommand("services/workers/main.ts"), {
     env: {
-      PATH: process.env["PATH"],
+      ...programEnv(),
       WORKER_GROUP: group,
       REDIS_URL: testRedisUrl("workers"),
       DATABASE_URL_POOLER: workers.database.appUrl,
@@ -165,8 +166,8 @@ describe("a worker process", () => {
   });
 
   test("names every configuration fault and exits 2", async () => {
-    const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/main.ts`], {
-      env: { PATH: process.env["PATH"], WORKER_GROUP: "urgent", BAILEYS_SHARD_0_URL: "http://127.0.0.1:1" },
+    const child = Bun.spawn(programCommand("services/workers/main.ts"), {
+      env: { ...programEnv(), WORKER_GROUP: "urgent", BAILEYS_SHARD_0_URL: "http://127.0.0.1:1" },
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -1,6 +1,7 @@
 import { openSync, readFileSync, closeSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../../../lib/testing/until.ts";
+import { programEnv } from "../../../lib/testing/program.ts";
 
 /** Kernel clock ticks a second, in which /proc counts CPU time: USER_HZ, 100 on every Linux that Bun runs on. */
 const ticksPerSecond = 100;
@@ -50,7 +51,7 @@ export function startChild({
   const log = openSync(logFile, "a");
   const child = Bun.spawn(command, {
     cwd: root,
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+    env: { ...programEnv(), ...env },
     stdin: "ignore",
     stdout: log,
     stderr: log,

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { freePort } from "../../../lib/testing/free_port.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { programCommand } from "../../../lib/testing/program.ts";
 import type { OnStop } from "./cleanup.ts";
-import { bunRun, startChild } from "./child.ts";
+import { startChild } from "./child.ts";
 import { Supervised } from "./supervised.ts";
 
 /** A process of the rig, for code that watches it from outside. */
@@ -37,10 +38,9 @@ export const createServiceStarter =
   ({ folder, common, processes, onStop }: ServicesOptions): StartService =>
   async (file, name, env, preload) => {
     const [port, opsPort] = await Promise.all([freePort(), freePort()]);
-    const [bun, run, program] = bunRun(file) as [string, string, string];
     const supervised = new Supervised(() =>
       startChild({
-        command: [bun, run, ...(preload === undefined ? [] : ["--preload", preload]), program],
+        command: programCommand(file, preload === undefined ? [] : ["--preload", preload]),
         env: { ...common, PORT: String(port), OPS_PORT: String(opsPort), ...env },
         logFile: join(folder, `${name}.log`),
       }),

@@ -6,7 +6,8 @@ import { createShardClient, shardToken } from "../../../lib/contracts/shard/inde
 import { asRedisUser } from "../../../lib/testing/redis_users.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { freePort } from "../../../lib/testing/free_port.ts";
-import { bunRun, startChild } from "./child.ts";
+import { programCommand } from "../../../lib/testing/program.ts";
+import { startChild } from "./child.ts";
 import { registerService } from "./consul_service.ts";
 import type { Child } from "./child.ts";
 import type { SimulatorProcess } from "./simulator.ts";
@@ -111,9 +112,8 @@ export class ShardProcess extends Supervised {
 
   #launch(): Child {
     const { simulator, redis, consul, env, bunArgs = [] } = this.#options;
-    const [bun, run, program] = bunRun("services/whatsapp/main.ts") as [string, string, string];
     return startChild({
-      command: [bun, run, ...bunArgs, program],
+      command: programCommand("services/whatsapp/main.ts", bunArgs),
       logFile: this.logFile,
       env: {
         HOST: "127.0.0.1",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { bunRun, listeningPorts, startChild } from "./child.ts";
+import { programCommand } from "../../../lib/testing/program.ts";
+import { listeningPorts, startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 
 export type Shown = {
@@ -78,7 +79,7 @@ export class SimulatorProcess extends SimulatorControl {
   /** Without SIMULATOR_DATA in `env`, the simulator keeps everything in memory. */
   static async start(folder: string, name = "simulator", env: Record<string, string> = {}): Promise<SimulatorProcess> {
     const child = startChild({
-      command: bunRun("services/simulator/main.ts"),
+      command: programCommand("services/simulator/main.ts"),
       logFile: join(folder, `${name}.log`),
       // As under a supervisor: it does not register in Consul.
       env: {

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, realpath } from "node:fs/promises";
+import { cp, mkdir, readFile, realpath, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import type { BunPlugin } from "bun";
@@ -24,6 +24,13 @@ const assets = "**/*.{sql,json,css,client.ts}";
  */
 export async function bundle(root: string, folder: string): Promise<void> {
   await Promise.all(parts.map((part) => bundlePart(root, join(folder, part), part)));
+}
+
+/** Writes the programs of all parts into `folder`, for tests: the packages beside them are the checkout's. */
+export async function bundlePrograms(root: string, folder: string): Promise<void> {
+  const bundled = await Promise.all(parts.flatMap(programsOf).map((path) => bundleProgram(root, path, folder)));
+  await copyAssets(root, folder, new Set(bundled.flatMap(({ located }) => [...located])));
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
 }
 
 async function bundlePart(root: string, folder: string, part: Part): Promise<void> {

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { generateKey } from "../../../lib/db/keys/api_key.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { createHarness } from "../testing/harness.ts";
+import { programCommand, programEnv } from "../../../lib/testing/program.ts";
 
 describe("deadline of a request", () => {
   test("answers 503 with Retry-After while a dependency hangs", async () => {
@@ -32,9 +33,9 @@ describe("deadline of a request", () => {
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     frozen.listen(0, "127.0.0.1", resolve);
     await listening;
-    const child = Bun.spawn([process.execPath, "run", `${import.meta.dir}/../main.ts`], {
+    const child = Bun.spawn(programCommand("services/api/main.ts"), {
       env: {
-        PATH: process.env["PATH"]!,
+        ...programEnv(),
         PORT: "0",
         DATABASE_URL_POOLER: `postgres://app:x@127.0.0.1:${(frozen.address() as AddressInfo).port}/none`,
         REDIS_URL: "redis://127.0.0.1:1",

@@ -1,4 +1,5 @@
 import { until } from "../../../lib/testing/until.ts";
+import { programCommand, programEnv } from "../../../lib/testing/program.ts";
 
 /** A service that runs in a process of its own, as in production. */
 export type ServiceProcess = {
@@ -28,10 +29,10 @@ const root = new URL("../../../", import.meta.url).pathname;
 
 /** Starts a service and waits until it says on which port it listens. */
 export async function startProcess({ main, env, preload, under = [] }: ProcessOptions): Promise<ServiceProcess> {
-  const command = [...under, process.execPath, "run", ...(preload === undefined ? [] : ["--preload", preload]), main];
+  const command = [...under, ...programCommand(main, preload === undefined ? [] : ["--preload", preload])];
   const child = Bun.spawn(command, {
     cwd: root,
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+    env: { ...programEnv(), ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { until } from "../../../lib/testing/until.ts";
 import { connect, ending, opened, trust } from "../testing/client.ts";
 import { control, freshPhone, paired } from "../testing/control.ts";
+import { programCommand, programEnv } from "../../../lib/testing/program.ts";
 
 const seed = "a seed for the restart test";
 const token = "a token for the restart test";
@@ -21,9 +22,9 @@ afterEach(async () => {
 
 /** Starts the service in a process of its own. */
 async function start(port = 0) {
-  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
+  const child = Bun.spawn(programCommand("services/simulator/main.ts"), {
     env: {
-      PATH: process.env["PATH"],
+      ...programEnv(),
       PORT: String(port),
       SIMULATOR_SEED: seed,
       SIMULATOR_DATA: folder,
@@ -99,8 +100,8 @@ test("keeps root, phones, messages and mail after SIGKILL", async () => {
 });
 
 test("exits 2 without a token", async () => {
-  const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "../main.ts")], {
-    env: { PATH: process.env["PATH"], PORT: "0", SIMULATOR_SEED: seed, NOMAD_ALLOC_ID: "supervised" },
+  const child = Bun.spawn(programCommand("services/simulator/main.ts"), {
+    env: { ...programEnv(), PORT: "0", SIMULATOR_SEED: seed, NOMAD_ALLOC_ID: "supervised" },
     stdout: "ignore",
     stderr: "pipe",
   });

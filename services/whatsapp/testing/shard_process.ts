@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { programCommand, programEnv } from "../../../lib/testing/program.ts";
 import {
   control,
   isOperational,
@@ -66,9 +66,9 @@ export function processScenario(): ProcessScenario {
 
 function launch(scenario: ProcessScenario, env: Record<string, string>, flags: string[]): ShardProcess {
   const { simulator, volume, keys, index } = scenario;
-  const process = Bun.spawn([globalThis.process.execPath, "run", ...flags, join(import.meta.dir, "../main.ts")], {
+  const process = Bun.spawn(programCommand("services/whatsapp/main.ts", flags), {
     env: {
-      PATH: globalThis.process.env["PATH"] ?? "",
+      ...programEnv(),
       SHARD_INDEX: String(index),
       AUTH_DIR: volume,
       AUTH_KEYS: keys,
