@@ -3243,7 +3243,7 @@ export interface paths {
         put?: never;
         /**
          * Rebalance businesses
-         * @description Plans and starts moves that spread the businesses evenly over the shards. Takes moves in progress into account, so that you can repeat the request to continue. With `drain` it only empties those shards.
+         * @description Plans and starts moves that spread the businesses evenly over the nodes, and over the shards of each node. Empties shards whose node is being drained. Takes moves in progress into account, so that you can repeat the request to continue. With `drain` it only empties those shards.
          */
         post: {
             parameters: {
@@ -6985,6 +6985,11 @@ export interface components {
              * @default []
              */
             drain?: number[];
+            /**
+             * @description A shard with this number of linked phones gets no other. Without it, a shard takes any number.
+             * @example 1000
+             */
+            max_sessions?: number;
         };
         Assignments: {
             num_shards: number;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import type { Resident } from "../db/index.ts";
 import { planMoves } from "./plan.ts";
 
@@ -63,6 +64,53 @@ describe("planMoves", () => {
     const rest = planMoves(between, { shards: [1, 2] });
     expect(rest).toHaveLength(3);
     expect(rest.some(({ business_id }) => going.has(business_id))).toBeFalse();
+  });
+
+  test("spreads over nodes, then over the shards of each", () => {
+    const nodeOf = (shard: number) => (shard === 3 ? "b" : "a");
+    const before = [...residents(1, 30), ...residents(2, 30), ...residents(3, 30)];
+    const moves = planMoves(before, { shards: [1, 2, 3], nodeOf });
+    expect(after(before, moves)).toEqual({ 1: 22, 2: 23, 3: 45 });
+    expect(moves).toHaveLength(15);
+  });
+
+  test("drains to the node with the fewest sessions", () => {
+    const nodeOf = (shard: number) => (shard === 4 ? "b" : "a");
+    const before = [...residents(1, 2), ...residents(2, 2), ...residents(3, 4), ...residents(4, 1)];
+    const moves = planMoves(before, { shards: [1, 2, 3, 4], drain: [3], nodeOf });
+    expect(after(before, moves)).toEqual({ 1: 3, 2: 2, 4: 4 });
+  });
+
+  test("gives no shard more sessions than allowed", () => {
+    const before = [...residents(1, 4), ...residents(2, 3), ...residents(3, 6), ...residents(3, 2, { paired: false })];
+    const moves = planMoves(before, { shards: [1, 2, 3], drain: [3], maxSessions: 5 });
+    expect(after(before, moves)).toEqual({ 1: 5, 2: 5, 3: 3 });
+    expect(moves).toHaveLength(5);
+    const nodeOf = (shard: number) => `node ${shard % 2}`;
+    const alone = planMoves(residents(1, 10), { shards: [1, 2, 3], nodeOf, maxSessions: 3 });
+    expect(alone.filter(({ to_shard }) => to_shard === 2)).toHaveLength(3);
+  });
+
+  test("leaves nothing to plan behind a finished plan", () => {
+    const shape = fc.record({
+      shards: fc.integer({ min: 1, max: 7 }),
+      nodes: fc.integer({ min: 1, max: 4 }),
+      homes: fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 60 }),
+      drained: fc.option(fc.integer({ min: 1, max: 7 }), { nil: null }),
+    });
+    fc.assert(
+      fc.property(shape, ({ shards: count, nodes, homes, drained }) => {
+        const before = homes.flatMap((shard) => residents(shard, 1));
+        const options = {
+          shards: Array.from({ length: count }, (_, index) => index + 1),
+          drain: drained === null ? [] : [drained],
+          nodeOf: (shard: number) => `node ${shard % nodes}`,
+        };
+        const to = new Map(planMoves(before, options).map((move) => [move.business_id, move.to_shard]));
+        const done = before.map((one) => ({ ...one, shard: to.get(one.business_id) ?? one.shard }));
+        expect(planMoves(done, options)).toEqual([]);
+      }),
+    );
   });
 
   test("plans nothing without a target shard", () => {

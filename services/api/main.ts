@@ -11,7 +11,14 @@ import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues
 import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
-import { assignmentRuleKey, createRouter, exposeRouter, parseAssignmentRule } from "../../lib/routing/index.ts";
+import {
+  assignmentRuleKey,
+  cordonKey,
+  createRouter,
+  exposeRouter,
+  parseAssignmentRule,
+  parseCordon,
+} from "../../lib/routing/index.ts";
 import type { AssignmentRule } from "../../lib/routing/index.ts";
 import { serve } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
@@ -92,6 +99,15 @@ await run(name, logger, async (life) => {
     onError: (error) => logger.warn({ error: messageOf(error) }, "the assignment rule cannot be read from Consul"),
   });
 
+  const cordon = followValue<readonly number[]>({
+    consul,
+    key: cordonKey,
+    first: [],
+    parse: parseCordon,
+    signal: life.stopping,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the cordoned shards cannot be read from Consul"),
+  });
+
   const callReplicas = followService({
     consul,
     name: "prosaas-calls",
@@ -129,6 +145,7 @@ await run(name, logger, async (life) => {
     clock,
     router,
     assignmentRule: assignmentRule.current,
+    cordon: cordon.current,
     shards: createShardClient({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     moves: createShardMoves({ token: config.SHARD_TOKEN, timeoutMs: 5_000 }),
     // Longer than the shard waits for WhatsApp, shorter than the deadline of a request.

@@ -31,6 +31,8 @@ export type ApiDependencies = {
   router: Pick<Router, "assign" | "locate" | "numShards" | "shard" | "shards">;
   /** How a business gets its shard at its first connect. */
   assignmentRule: () => AssignmentRule;
+  /** Shards that get no other business. */
+  cordon: () => readonly number[];
   shards: Pick<
     ShardClient,
     "assertPasskey" | "configure" | "confirmPasskey" | "connect" | "control" | "list" | "logout" | "view"

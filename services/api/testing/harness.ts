@@ -108,6 +108,7 @@ export async function createHarness({
     },
     router: createRouterOver(directory, () => 2),
     assignmentRule: () => "hash",
+    cordon: () => [],
     shards,
     moves: {
       departures: async (at) =>

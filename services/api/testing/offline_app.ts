@@ -23,6 +23,7 @@ export function createOfflineApp(publicUrl: string): Api & { close(): Promise<vo
     liveStream: { append: async () => true },
     router: createRouterOver({ addresses: new Map(), ageMs: () => 0, ready: Promise.resolve() }, () => 1),
     assignmentRule: () => "hash",
+    cordon: () => [],
     shards: createFakeShards(),
     moves: { departures: async () => ({ data: [], journal: 0 }) },
     chats: createFakeChats(),

@@ -4,8 +4,10 @@ import { forPlatform, getMove } from "../../../../lib/db/index.ts";
 import { createBusiness } from "../../../../lib/testing/business.ts";
 import { useHarness } from "../../testing/use_harness.ts";
 
-const api = useHarness();
+let cordoned: number[] = [];
+const api = useHarness({ cordon: () => cordoned });
 beforeEach(async () => {
+  cordoned = [];
   api.woken.length = 0;
   await api.database.owner`delete from moves`;
   await api.database.owner`delete from businesses`;
@@ -64,6 +66,15 @@ describe("a move", () => {
     expect((await api.request("GET", "/v1/admin/moves/nonsense")).status).toBe(404);
   });
 
+  test("is refused to a cordoned shard", async () => {
+    const id = await on(1);
+    cordoned = [2];
+    expect(await move(id, 2)).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining("being drained") },
+    });
+  });
+
   test("is not available to business keys", async () => {
     const { id, key } = await api.business();
     for (const [method, path, body] of [
@@ -109,6 +120,23 @@ describe("a rebalance", () => {
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
     expect(drained.body.planned.length).toBeGreaterThanOrEqual(3);
     await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2] } });
+  });
+
+  test("empties cordoned shards and fills none", async () => {
+    for (let n = 0; n < 3; n++) await on(1);
+    await on(2);
+    cordoned = [1];
+    const { body } = await api.request("POST", "/v1/admin/rebalance", { body: { dry_run: true } });
+    expect(body.planned.map(({ to_shard }: { to_shard: number }) => to_shard)).toEqual([2, 2, 2]);
+    const drained = await api.request("POST", "/v1/admin/rebalance", { body: { drain: [2], dry_run: true } });
+    expect(drained.body.planned).toEqual([]);
+  });
+
+  test("leaves businesses where others are full", async () => {
+    for (let n = 0; n < 3; n++) await on(1);
+    await on(2);
+    const body = { drain: [1], max_sessions: 2, dry_run: true };
+    expect((await api.request("POST", "/v1/admin/rebalance", { body })).body.planned).toHaveLength(1);
   });
 
   test("drains a shard over several requests", async () => {

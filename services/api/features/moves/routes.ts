@@ -26,7 +26,7 @@ import { businessParams, moveParams, parseId } from "../../http/params.ts";
 const tags = ["Administration"];
 
 export function moveRoutes(
-  { db, router, moves }: Pick<ApiDependencies, "db" | "router" | "moves">,
+  { db, router, cordon, moves }: Pick<ApiDependencies, "db" | "router" | "cordon" | "moves">,
   wakeUps: Pick<WakeUps, "move">,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
@@ -79,6 +79,8 @@ export function moveRoutes(
           `There are ${router.numShards} shards. Add shard ${shard} with scale:shards first.`,
         );
       }
+      if (cordon().includes(shard))
+        throw new AppError("conflict", `The node of shard ${shard} is being drained. Choose another shard.`);
       router.shard(shard);
       const [move] = await startMoves([{ business_id: business.id, to_shard: shard }]);
       if (move === undefined)
@@ -136,8 +138,9 @@ export function moveRoutes(
       tags,
       summary: "Rebalance businesses",
       description:
-        "Plans and starts moves that spread the businesses evenly over the shards. Takes moves in progress into " +
-        "account, so that you can repeat the request to continue. With `drain` it only empties those shards.",
+        "Plans and starts moves that spread the businesses evenly over the nodes, and over the shards of each node. " +
+        "Empties shards whose node is being drained. Takes moves in progress into account, so that you can repeat " +
+        "the request to continue. With `drain` it only empties those shards.",
       middleware: [adminOnly] as const,
       request: { body: { required: true, content: { "application/json": { schema: rebalanceRequest } } } },
       responses: {
@@ -149,13 +152,15 @@ export function moveRoutes(
       },
     }),
     async (c) => {
-      const { dry_run, max, drain } = c.req.valid("json");
-      const shards = router
-        .shards()
-        .map(({ shard }) => shard)
-        .filter((shard) => shard <= router.numShards);
+      const { dry_run, max, drain, max_sessions: maxSessions } = c.req.valid("json");
+      const hosts = new Map(
+        router
+          .shards()
+          .filter(({ shard }) => shard <= router.numShards)
+          .map(({ shard, url }) => [shard, new URL(url).hostname]),
+      );
       const unreachable = Array.from({ length: router.numShards }, (_, index) => index + 1).filter(
-        (shard) => !shards.includes(shard),
+        (shard) => !hosts.has(shard),
       );
       // A restarting shard looks like a removed one: the plan would move all of its businesses.
       if (drain.length === 0 && unreachable.length > 0) {
@@ -164,7 +169,10 @@ export function moveRoutes(
           "Retry shortly, or drain the shard to empty it.";
         throw new AppError("unavailable", detail, { retryAfterS: 2 });
       }
-      const planned = planMoves(await listResidents(platform), { shards, drain, max });
+      const cordoned = cordon();
+      const shards = [...hosts.keys()].filter((shard) => !cordoned.includes(shard));
+      const nodeOf = (shard: number) => hosts.get(shard)!;
+      const planned = planMoves(await listResidents(platform), { shards, drain, nodeOf, maxSessions, max });
       const started = dry_run ? [] : await startMoves(planned);
       return c.json({ dry_run, planned, data: started.map(moveView) }, 202);
     },

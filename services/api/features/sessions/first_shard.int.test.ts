@@ -4,8 +4,10 @@ import { hashShard } from "../../../../lib/routing/index.ts";
 import { useHarness } from "../../testing/use_harness.ts";
 
 let rule: AssignmentRule;
-const api = useHarness({ assignmentRule: () => rule });
+let cordoned: number[];
+const api = useHarness({ assignmentRule: () => rule, cordon: () => cordoned });
 beforeEach(async () => {
+  cordoned = [];
   await api.database.owner`delete from businesses`;
 });
 
@@ -35,6 +37,25 @@ describe("the first shard", () => {
       1: 5,
       2: 5,
     });
+  });
+
+  test.each(["hash", "least_loaded"] as const)("is no cordoned one under %s", async (chosen) => {
+    rule = chosen;
+    const { id: earlier } = await api.business();
+    await api.database.owner`update businesses set whatsapp_shard = 1 where id = ${earlier}`;
+    cordoned = [1];
+    const others = await Promise.all(Array.from({ length: 6 }, () => api.business()));
+    for (const { id } of [...others, { id: earlier }]) expect((await connect(id)).status).toBe(202);
+    expect(await Promise.all(others.map(({ id }) => shardOf(id)))).toEqual(others.map(() => 2));
+    expect(await shardOf(earlier)).toBe(1);
+  });
+
+  test("is a hash of the id if every shard is cordoned", async () => {
+    rule = "hash";
+    cordoned = [1, 2];
+    const { id } = await api.business();
+    expect((await connect(id)).status).toBe(202);
+    expect(await shardOf(id)).toBe(hashShard(id, 2));
   });
 
   test("stays when the rule changes", async () => {

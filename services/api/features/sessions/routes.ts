@@ -19,7 +19,13 @@ const json = { "application/json": { schema: sessionSchema } };
 /** A QR code is a short-lived credential and must not be cached. */
 const noStore = { "cache-control": "no-store" };
 
-export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function whatsappRoutes({
+  db,
+  router,
+  assignmentRule,
+  cordon,
+  shards,
+}: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   const findBusiness = async (scope: BusinessScope): Promise<Business> => {
@@ -49,7 +55,7 @@ export function whatsappRoutes({ db, router, assignmentRule, shards }: ApiDepend
     }),
     async (c) => {
       const scope = c.var.business;
-      const shard = await shardOf({ db, router, assignmentRule }, scope);
+      const shard = await shardOf({ db, router, assignmentRule, cordon }, scope);
       if (shard === undefined) throw noSuchBusiness();
       const { receive_statuses: statuses, device_name } = await findBusiness(scope);
       const address = router.locate({ id: scope.businessId, whatsapp_shard: shard });
