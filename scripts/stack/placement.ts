@@ -59,14 +59,16 @@ const plugin = "plugins.host_volume.mkdir.version";
 const isInPool = (node: Pick<NodeStub, "NodePool">, pool: string) => pool === "all" || node.NodePool === pool;
 
 /**
- * The nodes of a pool that may get a volume: ready, eligible and able to make one.
+ * The nodes of a pool that may get a volume: ready, eligible and able to make one. `also`: the id of a node that is
+ * about to become eligible.
  * @throws AppError that says what the nodes lack if there is none.
  */
-export async function readVolumeNodes(nomad: Nomad, pool: string): Promise<VolumeNode[]> {
+export async function readVolumeNodes(nomad: Nomad, pool: string, also?: string): Promise<VolumeNode[]> {
   const all = await nomad<NodeStub[]>("GET", "/v1/nodes");
   const inPool = all.filter((node) => isInPool(node, pool));
   const ready = inPool.filter(
-    ({ Status, SchedulingEligibility }) => Status === "ready" && SchedulingEligibility === "eligible",
+    ({ ID, Status, SchedulingEligibility }) =>
+      Status === "ready" && (SchedulingEligibility === "eligible" || ID === also),
   );
   const found = await Promise.all(
     ready.map(async ({ ID, Name }) => {

@@ -115,6 +115,20 @@ export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan:
   }
 }
 
+/** Makes the volume of a shard on a node, unless it has one, and returns when it is ready; another node may have one. */
+export async function addShardVolume(nomadAddr: string, index: number, node: VolumeNode): Promise<void> {
+  const name = shardVolume(index);
+  const find = async () =>
+    (await listVolumes(nomadAddr)).find(({ Name, NodeID }) => Name === name && NodeID === node.id);
+  if ((await find()) === undefined) await createVolume(nomadAddr, name, node, shardForm);
+  const deadline = performance.now() + READY_WITHIN_MS;
+  while ((await find())?.State !== "ready") {
+    if (performance.now() > deadline)
+      throw new Error(`volume ${name} on ${node.name} is not ready after ${READY_WITHIN_MS / 1000} s`);
+    await sleep(300);
+  }
+}
+
 type AllocationStub = { ID: string; Name: string; NodeID: string; ClientStatus: string };
 
 /** States in which a task may run: `unknown` is a node that is cut off. */

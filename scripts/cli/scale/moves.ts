@@ -82,23 +82,43 @@ export function describeMoves(moves: readonly Move[]): string {
 }
 
 /** Moves all businesses off the shards above `count` and waits for earlier moves. */
-export async function drainShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+export const drainShards = (target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> =>
+  emptyShards(target, { isLeft: (shard) => shard > count }, report, deadlines);
+
+export type EmptiedShards = {
+  /** True for a shard that every business leaves. */
+  isLeft(shard: number): boolean;
+  /** Most sessions on a shard that gets businesses; any number by default. */
+  maxSessions?: number;
+};
+
+/** Moves all businesses off some shards and waits for earlier moves. */
+export async function emptyShards(
+  target: Target,
+  { isLeft, maxSessions }: EmptiedShards,
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
   let failures: Move[] = [];
   for (let round = 0; round < rounds;) {
     const { data } = await readAssignments(target);
-    const going = data.filter(({ shard, businesses, moving }) => shard > count && businesses + moving > 0);
+    const going = data.filter(({ shard, businesses, moving }) => isLeft(shard) && businesses + moving > 0);
     if (going.length === 0) return;
-    const drain = Array.from({ length: Math.max(...going.map(({ shard }) => shard)) - count }, (_, k) => count + 1 + k);
+    // The empty ones too: no business may move there.
+    const numbers = Array.from({ length: Math.max(...data.map(({ shard }) => shard)) }, (_, index) => index + 1);
+    const drain = numbers.filter(isLeft);
     let moved: Move[] = [];
     const living = going.reduce((sum, { businesses }) => sum + businesses, 0);
     await report.step(
       `moving ${living} businesses off shard ${going.map(({ shard }) => shard).join(", ")}`,
       async () => {
         const before = await runningMoves(target);
-        const started = await rebalance(target, { drain, max: batch });
+        const started = await rebalance(target, { dry_run: false, drain, max: batch, max_sessions: maxSessions });
         const all = [...new Map([...before, ...started.data].map((move) => [move.id, move])).values()];
         if (all.length === 0)
-          throw new ScaleFailure("Businesses are left on these shards, but the API plans no move for them.");
+          throw new ScaleFailure(
+            "Businesses are left on these shards, but the API plans no move for them: are the other shards full?",
+          );
         moved = await followMoves(target, all, report, deadlines);
         return describeMoves(moved);
       },

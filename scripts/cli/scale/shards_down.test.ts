@@ -14,7 +14,7 @@ const withAssignments = (...data: ReturnType<typeof shard>[]) =>
 
 describe("removing shards", () => {
   test("does not take an unknown journal for empty", () => {
-    expect(journalsOf([shard(1), shard(2), shard(3)], { above: 2, upTo: 4 })).toEqual([
+    expect(journalsOf([shard(1), shard(2), shard(3)], [3, 4])).toEqual([
       { shard: 3, journal: 0 },
       { shard: 4, journal: null },
     ]);

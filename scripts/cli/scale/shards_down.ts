@@ -32,7 +32,7 @@ export async function removeShards(target: Target, count: number, report: Report
   }
   if (before > count) {
     await report.step("the journals of the removed shards are empty", () =>
-      awaitJournals(target, { count, before }, report, deadlines),
+      awaitJournals(target, removed(count, before), report, deadlines),
     );
     await report.step(`asked for ${count} shards`, () => setCount(target, shardGroup, count, report, deadlines));
     await report.step(`${count} shards run and no other one is left`, () =>
@@ -59,17 +59,21 @@ export async function verifyEmpty(target: Target, count: number): Promise<void> 
   );
 }
 
-/** Waits until the journals are empty: a journal holds inbound data that Postgres does not have yet. */
-async function awaitJournals(
+/** The shards above `count`, of `before`. */
+const removed = (count: number, before: number) =>
+  Array.from({ length: before - count }, (_, index) => count + 1 + index);
+
+/** Waits until the journals of these shards are empty: a journal holds inbound data that Postgres does not have yet. */
+export async function awaitJournals(
   target: Target,
-  { count, before }: { count: number; before: number },
+  shards: readonly number[],
   report: Report,
   { deadlineMs }: Deadlines,
 ): Promise<void> {
   const began = performance.now();
   for (;;) {
     const { data } = await readAssignments(target);
-    const full = journalsOf(data, { above: count, upTo: before }).filter(({ journal }) => journal !== 0);
+    const full = journalsOf(data, shards).filter(({ journal }) => journal !== 0);
     if (full.length === 0) return;
     const elapsed = performance.now() - began;
     const what = full
@@ -88,10 +92,9 @@ async function awaitJournals(
 /** Entries in the journal of each shard; null for a journal that the API does not know. */
 export function journalsOf(
   known: readonly { shard: number; journal: number | null }[],
-  { above, upTo }: { above: number; upTo: number },
+  shards: readonly number[],
 ): { shard: number; journal: number | null }[] {
-  const going = Array.from({ length: upTo - above }, (_, index) => above + 1 + index);
-  return going.map((shard) => ({ shard, journal: known.find((one) => one.shard === shard)?.journal ?? null }));
+  return shards.map((shard) => ({ shard, journal: known.find((one) => one.shard === shard)?.journal ?? null }));
 }
 
 async function verifyIndices(target: Target, count: number): Promise<void> {

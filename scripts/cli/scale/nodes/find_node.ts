@@ -1,0 +1,22 @@
+import { ScaleFailure } from "../failure.ts";
+import type { NodeNow } from "./cluster_now.ts";
+
+/** A prefix of an id shorter than this is more likely a name. */
+const shortestPrefix = 4;
+
+/**
+ * The node of a name, an id or the beginning of an id.
+ * @throws ScaleFailure that lists the nodes if there is none, or several
+ */
+export function findNode<N extends Pick<NodeNow, "id" | "name">>(nodes: readonly N[], text: string): N {
+  const exact = nodes.filter(({ id, name }) => name === text || id === text);
+  const found =
+    exact.length > 0 || text.length < shortestPrefix ? exact : nodes.filter(({ id }) => id.startsWith(text));
+  if (found.length === 1) return found[0]!;
+  const list = (some: readonly N[]) => some.map(({ id, name }) => `${name} (${id.slice(0, 8)})`).join(", ");
+  throw new ScaleFailure(
+    found.length === 0
+      ? `Nomad has no client "${text}"; it has ${list(nodes)}.`
+      : `"${text}" is ambiguous: ${list(found)}. Give the whole id.`,
+  );
+}

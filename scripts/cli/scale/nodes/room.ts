@@ -1,0 +1,28 @@
+/** Reserved by an allocation, or free on a node. */
+export type Resources = { cpuMhz: number; memoryMb: number };
+
+export const fits = (need: Resources, free: Resources): boolean =>
+  need.cpuMhz <= free.cpuMhz && need.memoryMb <= free.memoryMb;
+
+/** What is free on nodes while a plan gives it away. */
+export class Room {
+  readonly #free: Map<string, Resources>;
+
+  constructor(nodes: readonly { id: string; free: Resources }[]) {
+    this.#free = new Map(nodes.map(({ id, free }) => [id, free]));
+  }
+
+  has(nodeId: string, need: Resources): boolean {
+    const free = this.#free.get(nodeId);
+    return free !== undefined && fits(need, free);
+  }
+
+  take(nodeId: string, need: Resources): void {
+    const free = this.#free.get(nodeId)!;
+    this.#free.set(nodeId, { cpuMhz: free.cpuMhz - need.cpuMhz, memoryMb: free.memoryMb - need.memoryMb });
+  }
+
+  freeMemoryMb(nodeId: string): number {
+    return this.#free.get(nodeId)?.memoryMb ?? 0;
+  }
+}
