@@ -115,7 +115,7 @@ export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan:
   }
 }
 
-/** Makes the volume of a shard on a node, unless it has one, and returns when it is ready; another node may have one. */
+/** Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. */
 export async function addShardVolume(nomadAddr: string, index: number, node: VolumeNode): Promise<void> {
   const name = shardVolume(index);
   const find = async () =>

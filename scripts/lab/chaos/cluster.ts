@@ -2,6 +2,7 @@ import { until } from "../../../lib/testing/until.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { root } from "../../stack/environment.ts";
 import { labCommand, publish } from "../command.ts";
+import { drains } from "./cluster/drains.ts";
 import { steps } from "./cluster/steps.ts";
 import type { Figures } from "./cluster/steps.ts";
 import { openStage } from "./cluster/stage.ts";
@@ -14,10 +15,11 @@ const command = labCommand(
 
 Scales the shards from an agent on a server; cuts clients from the servers for seconds and for
 minutes; cuts the power of a client, of Nomad's leader and of Consul's; restores the shards of a lost
-client elsewhere, by power and by isolation; restarts every agent. Compares every message
-by content and order at both ends. Starts a cluster and removes it. Exits 1 if a message
-was lost, doubled or out of order, a QR code was requested, two shards held one login, an allocation
-was restarted without need, or the allocations of a job were unevenly placed.`,
+client elsewhere, by power and by isolation; drains each platform client and takes it back, while the
+commands are killed; restarts every agent. Compares every message by content and order at both ends.
+Starts a cluster and removes it. Exits 1 if a message was lost, doubled or out of order, a QR code was
+requested, two shards held one login, a request failed during a drain, an allocation was restarted
+without need, or the allocations of a job were unevenly placed.`,
 )
   .option("--servers <n>", "servers of the cluster", wholeNumber(1, 9), 3)
   .option("--clients <n>", "clients of the cluster; the first has the data", wholeNumber(3, 9), 3)
@@ -51,7 +53,7 @@ async function cluster(...args: string[]): Promise<number> {
 }
 
 /** Figures that must be 0. */
-const faults = ["lost", "duplicates", "reordered", "qr_scans", "two_owners"] as const;
+const faults = ["lost", "duplicates", "reordered", "qr_scans", "two_owners", "drain_failed_requests"] as const;
 /** A shard of a lost node is open elsewhere within this many seconds. */
 const restoredWithinS = 60;
 const restarts = ["blip_restarts", "partition_restarts", "agents_upgraded_restarts"] as const;
@@ -102,6 +104,7 @@ async function run(): Promise<Record<string, number | boolean | object>> {
     requests: talk.requests,
     failed_requests: talk.failures.length,
     failed_requests_by_step: failedBy,
+    ...(drains.name in failedBy ? { drain_failed_requests: failedBy[drains.name]! } : {}),
     ...figures,
   };
 }

@@ -2,7 +2,7 @@ import type { Resources } from "./room.ts";
 import type { VolumeNode } from "../../../stack/placement.ts";
 
 /*
- * What a plan of node:drain and node:join is made from. Names of statuses are Nomad's.
+ * The state that node:drain and node:join plan from. Names of statuses are Nomad's.
  */
 
 export type NodeNow = {
@@ -13,7 +13,7 @@ export type NodeNow = {
   isEligible: boolean;
   /** True while Nomad moves its allocations away. */
   isDraining: boolean;
-  /** What no allocation has reserved. */
+  /** The part that no allocation has reserved. */
   free: Resources;
 };
 

@@ -40,7 +40,7 @@ async function drainNode(target: Target, name: string, options: Options, setting
         if (!node.isDraining) await startNomadDrain(target, node, options.drainMs);
         await awaitDrained(target, node, report, options.drainMs);
       });
-      await report.step("verified: what was on it", async () => {
+      await report.step("verified: nothing is left but volumes", async () => {
         const left = await leftOn(target, node);
         return `${node.name} is drained${left}. Take it back: task node:join NODE=${node.name}`;
       });
@@ -52,7 +52,7 @@ async function drainNode(target: Target, name: string, options: Options, setting
   };
 }
 
-/** What stays on the disk of a drained node. */
+/** Names the volumes that stay on a drained node. */
 async function leftOn(target: Target, node: NodeNow): Promise<string> {
   const { volumes } = await readCluster(target);
   const names = volumes.filter(({ nodeId }) => nodeId === node.id).map(({ name }) => name);

@@ -33,6 +33,10 @@ export function planReplicas(now: ClusterNow, node: NodeNow, room: Room, stopTie
     .filter((one) => isOtherGroup(one) && one.nodeId === node.id)
     .toSorted((a, b) => b.resources.memoryMb - a.resources.memoryMb);
   const only: string[] = [];
+  const stop = (name: string, why: string) => {
+    plan.stopped.push(name);
+    plan.lines.push(`stop ${name} on ${node.name} until the node is back: ${why}`);
+  };
   for (const allocation of leaving) {
     const group = groupOf(now, allocation);
     const name = nameOf(allocation);
@@ -46,16 +50,15 @@ export function planReplicas(now: ClusterNow, node: NodeNow, room: Room, stopTie
     const others = now.nodes.filter((one) => one.id !== node.id && takesWork(one) && isInPool(one, group));
     const able = others.filter(({ id }) => hasVolumes(now, group, id));
     if (able.length === 0 && group.volumes.length > 0) {
-      if (stopTied) plan.stopped.push(name);
+      if (stopTied) stop(name, "its volume is there");
       else plan.refusals.push(tied(now, node, group));
       continue;
     }
     const free = able.filter(({ id }) => !group.hasFixedPorts || replicas(id) === 0);
     if (free.length === 0) {
       const left = able.reduce((sum, { id }) => sum + replicas(id), 0);
-      if (left > 0) plan.lines.push(`${name} has no other node: it stops here, and ${left} more of it serve`);
+      if (left > 0) stop(name, `each other node has one, and ${left} go on serving`);
       else plan.refusals.push(`${node.name} is the last node that can run ${name}.`);
-      if (left > 0) plan.stopped.push(name);
       continue;
     }
     const [to] = free

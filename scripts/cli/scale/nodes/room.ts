@@ -4,7 +4,7 @@ export type Resources = { cpuMhz: number; memoryMb: number };
 export const fits = (need: Resources, free: Resources): boolean =>
   need.cpuMhz <= free.cpuMhz && need.memoryMb <= free.memoryMb;
 
-/** What is free on nodes while a plan gives it away. */
+/** The free resources of nodes, from which a plan takes. */
 export class Room {
   readonly #free: Map<string, Resources>;
 

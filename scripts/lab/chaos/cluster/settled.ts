@@ -1,11 +1,12 @@
 import { until } from "../../../../lib/testing/until.ts";
+import { placementFaults } from "./placement.ts";
 import type { Stage } from "./stage.ts";
 
 /** A node that is back has registered itself and its services within this time. */
 export const backWithinMs = 120_000;
 
 type Stub = { Name: string; Status: string };
-type Listed = { ClientStatus: string; DesiredStatus: string };
+type Listed = { JobID: string; TaskGroup: string; NodeName: string; ClientStatus: string; DesiredStatus: string };
 
 /** Waits until every client is ready and every allocation has settled. */
 export async function awaitReady(stage: Stage, what: string): Promise<void> {
@@ -30,4 +31,17 @@ async function unsettled({ nomad }: Stage): Promise<number> {
       (DesiredStatus === "run" && ["pending", "unknown"].includes(ClientStatus)) ||
       (DesiredStatus !== "run" && ClientStatus === "running"),
   ).length;
+}
+
+/** Lists and logs what the placement on the platform's clients gets wrong. */
+export async function faultsOfPlacement(stage: Stage): Promise<string[]> {
+  const all = await stage.nomad<Listed[]>("GET", "/v1/allocations");
+  const names = stage.platform.map(({ name }) => name);
+  const placed = all
+    .filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run")
+    .filter(({ NodeName }) => names.includes(NodeName))
+    .map(({ JobID, TaskGroup, NodeName }) => ({ group: `${JobID}/${TaskGroup}`, node: NodeName }));
+  const faults = placementFaults(placed, names);
+  for (const fault of faults) stage.say(`uneven: ${fault}`);
+  return faults;
 }

@@ -9,9 +9,9 @@ import { powerOff } from "../../cluster/node.ts";
 import { agents } from "../../cluster/agents.ts";
 import { leaderOf } from "../../cluster/status.ts";
 import { runScript } from "../scale/scripts.ts";
-import { placementFaults } from "./placement.ts";
+import { drains } from "./drains.ts";
 import { restoreSteps } from "./restore.ts";
-import { awaitReady, backWithinMs } from "./settled.ts";
+import { awaitReady, backWithinMs, faultsOfPlacement } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import { endedDuring } from "./survivors.ts";
 
@@ -23,19 +23,6 @@ export type Figures = Record<string, number | boolean>;
 export type Step = { name: string; run(stage: Stage, plan: Plan): Promise<Figures> };
 
 type Stub = { ID: string; Name: string; Status: string };
-type Listed = { JobID: string; TaskGroup: string; NodeName: string; ClientStatus: string; DesiredStatus: string };
-
-async function faultsOfPlacement(stage: Stage): Promise<string[]> {
-  const all = await stage.nomad<Listed[]>("GET", "/v1/allocations");
-  const names = stage.platform.map(({ name }) => name);
-  const placed = all
-    .filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run")
-    .filter(({ NodeName }) => names.includes(NodeName))
-    .map(({ JobID, TaskGroup, NodeName }) => ({ group: `${JobID}/${TaskGroup}`, node: NodeName }));
-  const faults = placementFaults(placed, names);
-  for (const fault of faults) stage.say(`uneven: ${fault}`);
-  return faults;
-}
 
 const scale: Step = {
   name: "scale shards up and down from a server's agent",
@@ -158,4 +145,4 @@ const upgrade: Step = {
   },
 };
 
-export const steps: readonly Step[] = [scale, blip, partition, lostNode, ...restoreSteps, leaders, upgrade];
+export const steps: readonly Step[] = [scale, blip, partition, lostNode, ...restoreSteps, drains, leaders, upgrade];

@@ -50,7 +50,7 @@ describe("the first shard", () => {
     expect(await shardOf(earlier)).toBe(1);
   });
 
-  test("is a hash of the id if every shard is cordoned", async () => {
+  test("is the hashed one if all are cordoned", async () => {
     rule = "hash";
     cordoned = [1, 2];
     const { id } = await api.business();

@@ -1,0 +1,97 @@
+import { createCaller } from "../../../cli/operator/http.ts";
+import { edgesOf } from "../../cluster/platform.ts";
+import type { ClusterNode } from "../../cluster/layout.ts";
+import { writeStateFile } from "../../../stack/state_file.ts";
+import { killScript, runScript } from "../scale/scripts.ts";
+import type { Kill } from "../scale/scripts.ts";
+import { awaitReady, faultsOfPlacement } from "./settled.ts";
+import type { Stage } from "./stage.ts";
+import type { Step } from "./steps.ts";
+
+/** The script of a command, below scripts/cli/scale. */
+const scripts = { drain: "nodes/drain", join: "nodes/join" };
+
+/** Points in the output of a drain at which it is killed: in each of its phases. */
+const kills: readonly Kill[] = [
+  { after: /is ineligible/ },
+  { after: /gets no other business/, ms: 500 },
+  { after: /journal of shard .* is empty/, ms: 500 },
+  { after: /its volume on .* is ready/, ms: 1_000 },
+  { after: /holds its owner lock/ },
+  { after: /takes businesses again/, ms: 2_000 },
+];
+
+/**
+ * Points requests of the run and its commands to the edge of another node, as the DNS record of a real platform would:
+ * the edge of a drained node stops.
+ */
+async function useEdge(stage: Stage, { address }: ClusterNode): Promise<void> {
+  const { state, stack } = stage;
+  const [ca, token] = await Promise.all([Bun.file(stack.ca_file).text(), Bun.file(stack.admin_key_file).text()]);
+  const baseUrl = `https://${address}`;
+  await writeStateFile(`${state}/stack.json`, `${JSON.stringify({ ...stack, base_url: baseUrl }, null, 2)}\n`);
+  stage.api = createCaller({ baseUrl, token: token.trim(), ca });
+}
+
+/** @throws unless the command refuses, and says why */
+async function expectRefusal(stage: Stage, node: ClusterNode, reason: RegExp): Promise<void> {
+  const outcome = await runScript(stage, scripts.drain, ["--node", node.name]).then(
+    () => "drained it",
+    (error: unknown) => (error as Error).message,
+  );
+  if (!reason.test(outcome)) throw new Error(`node:drain of ${node.name} did not refuse: ${outcome}`);
+}
+
+async function remaining({ nomad }: Stage, node: ClusterNode): Promise<string[]> {
+  const all = await nomad<{ Name: string; NodeName: string; ClientStatus: string }[]>("GET", "/v1/allocations");
+  return all
+    .filter(({ NodeName, ClientStatus }) => NodeName === node.name && ["pending", "running"].includes(ClientStatus))
+    .map(({ Name }) => Name);
+}
+
+/** Drains each platform client and takes it back, while the commands are killed in each of their phases. */
+export const drains: Step = {
+  name: "every client is drained in turn and taken back",
+  run: async (stage) => {
+    const edges = edgesOf(stage.cluster.layout);
+    let killed = 0;
+    let uneven = 0;
+    let longestS = 0;
+    await expectRefusal(stage, stage.data, /last node that can run|tied to/);
+    try {
+      for (const [index, node] of stage.platform.entries()) {
+        await useEdge(
+          stage,
+          edges.find(({ name }) => name !== node.name)!,
+        );
+        const args = ["--node", node.name];
+        // One node with a kill in every phase, the others without: kills lengthen a drain.
+        for (const kill of index === 0 ? kills : [])
+          if (await killScript(stage, scripts.drain, args, kill)) killed += 1;
+        const began = performance.now();
+        await runScript(stage, scripts.drain, args);
+        longestS = Math.max(longestS, (performance.now() - began) / 1000);
+        const left = await remaining(stage, node);
+        if (left.length > 0) throw new Error(`the drain of ${node.name} left ${left.join(", ")}`);
+        const again = (await runScript(stage, scripts.drain, args)) as { changes: { plan: string[] }[] };
+        if (again.changes[0]!.plan.length > 0)
+          throw new Error(`a second drain has a plan: ${again.changes[0]!.plan.join("; ")}`);
+        await runScript(stage, scripts.join, args);
+        await awaitReady(stage, `${node.name} to be back`);
+        uneven += (await faultsOfPlacement(stage)).length;
+        stage.say(`${node.name} was drained and taken back`);
+      }
+    } finally {
+      await useEdge(
+        stage,
+        edges.find(({ address }) => stage.stack.base_url.endsWith(address))!,
+      );
+    }
+    return {
+      nodes_drained: stage.platform.length,
+      drain_kills: killed,
+      drain_s_max: Number(longestS.toFixed(1)),
+      placement_ok: uneven === 0,
+    };
+  },
+};
