@@ -11,7 +11,7 @@ import { departureOptions } from "./options.ts";
 import { planDrain } from "./plan_drain.ts";
 import type { DrainOptions } from "./plan_drain.ts";
 import { readAllocations, readCluster } from "./read_cluster.ts";
-import { beginRelocations, finishRelocation, relocateShard } from "./relocate.ts";
+import { beginRelocations, finishRelocation, makeVolumes, relocateShard } from "./relocate.ts";
 
 type Options = DrainOptions & { drainMs: number };
 
@@ -35,10 +35,11 @@ async function drainNode(target: Target, name: string, options: Options, setting
       await report.step(`${node.name} is ineligible`, () => setEligibility(target, node.id, false));
       await beginRelocations(target, relocations, report);
       await emptyCordoned(target, relocations, options, report, settings);
+      await makeVolumes(target, relocations, report);
       for (const relocation of relocations) await relocateShard(target, relocation, report, settings);
       await report.step(`nothing runs on ${node.name}`, async () => {
         if (!node.isDraining) await startNomadDrain(target, node, options.drainMs);
-        await awaitDrained(target, node, report, options.drainMs);
+        await awaitDrained(target, node, report, { drainMs: options.drainMs, stopped });
       });
       await report.step("verified: nothing is left but volumes", async () => {
         const left = await leftOn(target, node);

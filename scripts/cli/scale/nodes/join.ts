@@ -7,6 +7,7 @@ import { nameOf } from "../job_group.ts";
 import { rebalance } from "../moves.ts";
 import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";
+import { awaitNothing } from "./await.ts";
 import type { NodeNow } from "./cluster_now.ts";
 import { acrossElections } from "./elections.ts";
 import { setEligibility } from "./eligibility.ts";
@@ -17,7 +18,7 @@ import { planJoin } from "./plan_join.ts";
 import type { SpreadReplica } from "./plan_join.ts";
 import type { DepartureOptions } from "./plan_relocations.ts";
 import { readAllocations, readCluster, readNodes } from "./read_cluster.ts";
-import { beginRelocations, cancelRelocation, finishRelocation, relocateShard } from "./relocate.ts";
+import { beginRelocations, cancelRelocation, finishRelocation, makeVolumes, relocateShard } from "./relocate.ts";
 import { spreadBusinesses } from "./spread_businesses.ts";
 
 async function joinNode(target: Target, name: string, options: DepartureOptions, settings: Settings): Promise<Change> {
@@ -50,6 +51,7 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
       for (const one of relocations) {
         await beginRelocations(target, [one], report);
         await emptyCordoned(target, [one], options, report, settings);
+        await makeVolumes(target, [one], report);
         await relocateShard(target, one, report, settings);
       }
       for (const one of replicas) await restartReplica(target, one, report, settings);
@@ -78,6 +80,11 @@ function restartReplica(
 ): Promise<void> {
   return report.step(`a replica of ${nameOf({ job, group })} was started again`, async () => {
     await acrossElections(() => target.nomad("POST", `/v1/allocation/${allocationId}/stop`));
+    const hint = `See: nomad job status ${job}.`;
+    await awaitNothing(report, { deadlineMs, hint }, async () => {
+      const isLeft = (await readAllocations(target)).some(({ id }) => id === allocationId);
+      return isLeft ? `Nomad has not stopped the replica of ${job} yet` : null;
+    });
     try {
       await waitForJobs([job], target.agents, { until: "serving", deadlineMs, known: [job] });
     } catch (error) {

@@ -21,8 +21,23 @@ export async function startNomadDrain({ nomad }: Target, node: NodeNow, drainMs:
   );
 }
 
-/** Waits until nothing runs on the node. */
-export function awaitDrained(target: Target, node: NodeNow, report: Report, drainMs: number): Promise<void> {
+export type AwaitedDrain = {
+  drainMs: number;
+  /** Groups without another node, which stop. */
+  stopped: readonly string[];
+};
+
+/**
+ * Waits until nothing runs on the node. Nomad keeps a group whole that runs less often than its job says, until the
+ * deadline; one that stops anyway is stopped here as soon as everything else has left.
+ */
+export function awaitDrained(
+  target: Target,
+  node: NodeNow,
+  report: Report,
+  { drainMs, stopped }: AwaitedDrain,
+): Promise<void> {
+  const asked = new Set<string>();
   const hint = `See: nomad node status ${node.id.slice(0, 8)}. Run the command again to go on.`;
   return awaitNothing(report, { deadlineMs: drainMs + killMs, hint }, async () => {
     const now = (await readNodes(target)).find(({ id }) => id === node.id);
@@ -35,7 +50,15 @@ export function awaitDrained(target: Target, node: NodeNow, report: Report, drai
     }
     const left = await readLiveOn(target, node.id);
     if (left.length === 0) return now.isDraining ? "Nomad has not ended the drain yet" : null;
-    const names = left.map(({ JobID, TaskGroup }) => nameOf({ job: JobID, group: TaskGroup }));
+    const nameOfStub = ({ JobID, TaskGroup }: (typeof left)[number]) => nameOf({ job: JobID, group: TaskGroup });
+    const stopping = left.filter((one) => stopped.includes(nameOfStub(one)));
+    if (stopping.length > 0 && left.every((one) => one.JobType === "system" || stopping.includes(one))) {
+      for (const { ID } of stopping.filter((one) => !asked.has(one.ID))) {
+        await target.nomad("POST", `/v1/allocation/${ID}/stop`);
+        asked.add(ID);
+      }
+    }
+    const names = left.map(nameOfStub);
     const counts = [...Map.groupBy(names, (name) => name)].map(([name, { length }]) => `${name} ${length}`);
     return `left on ${node.name}: ${counts.join(", ")}`;
   });

@@ -32,6 +32,7 @@ type AllocationStub = {
   ID: string;
   Name: string;
   JobID: string;
+  JobType: string;
   TaskGroup: string;
   NodeID: string;
   DesiredStatus: string;
@@ -100,10 +101,10 @@ export async function readAllocations({ nomad }: Pick<Target, "nomad">): Promise
     }));
 }
 
-/** IDs of allocations whose tasks may still run on a node, stopping ones included. */
+/** Allocations whose tasks may still run on a node, stopping ones included. */
 export async function readLiveOn({ nomad }: Pick<Target, "nomad">, nodeId: string): Promise<AllocationStub[]> {
-  const all = await nomad<AllocationStub[]>("GET", `/v1/node/${nodeId}/allocations`);
-  return all.filter(isAlive);
+  const all = await nomad<AllocationStub[]>("GET", "/v1/allocations");
+  return all.filter((one) => one.NodeID === nodeId && isAlive(one));
 }
 
 async function readGroups({ nomad }: Pick<Target, "nomad">, jobs: Iterable<string>, volumes: ReadonlySet<string>) {

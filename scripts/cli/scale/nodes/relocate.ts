@@ -45,18 +45,30 @@ export async function beginRelocations(target: Target, planned: readonly Planned
   });
 }
 
-/** Starts a shard, which is empty or has a copy, on its new node. Idempotent. */
+/** Makes the new volumes of shards that are empty or have a copy. Deletes those of abandoned targets. */
+export async function makeVolumes(target: Target, planned: readonly PlannedRelocation[], report: Report) {
+  if (planned.length === 0) return;
+  const where = planned.map(({ shard, to }) => `of shard ${shard} on ${to.name}`).join(", ");
+  await report.step(`the volume ${where} is ready`, async () => {
+    await Promise.all(
+      planned.map(async (one) => {
+        const { shard, from, to, nodes } = one;
+        await checkDeparture(target, one);
+        await deleteVolumes(target, shard, { keep: [from, to.id], of: nodes });
+        await addShardVolume(target.agents.nomadAddr, shard - 1, to);
+      }),
+    );
+  });
+}
+
+/** Starts a shard on the node with its new volume. Idempotent. */
 export async function relocateShard(
   target: Target,
   planned: PlannedRelocation,
   report: Report,
   deadlines: Deadlines,
 ): Promise<void> {
-  const { shard, to, from, how, nodes } = planned;
-  await report.step(`shard ${shard}: its volume on ${to.name} is ready`, async () => {
-    await deleteVolumes(target, shard, { keep: [from, to.id], of: nodes });
-    await addShardVolume(target.agents.nomadAddr, shard - 1, to);
-  });
+  const { shard, to, how } = planned;
   await awaitDeployment(target, shardGroup.job, report, deadlines);
   await checkDeparture(target, planned);
   await holdNode(target, planned);

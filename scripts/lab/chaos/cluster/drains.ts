@@ -16,7 +16,7 @@ const kills: readonly Kill[] = [
   { after: /is ineligible/ },
   { after: /gets no other business/, ms: 500 },
   { after: /journal of shard .* is empty/, ms: 500 },
-  { after: /its volume on .* is ready/, ms: 1_000 },
+  { after: /the volume of shard .* is ready/, ms: 1_000 },
   { after: /holds its owner lock/ },
   { after: /takes businesses again/, ms: 2_000 },
 ];
