@@ -12,6 +12,7 @@ export type Volume = { ID: string; Name: string; NodeID: string; State?: string 
 
 /** A new volume is ready after about nine seconds, when the node has reported it. */
 const READY_WITHIN_MS = 60_000;
+const PENDING_WITHIN_MS = 20_000;
 
 /** The volume of a shard, by the index of its allocation. */
 export const shardVolume = (index: number): string => `wa-auth[${index}]`;
@@ -115,14 +116,26 @@ export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan:
   }
 }
 
-/** Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. */
+/**
+ * Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. A volume whose server
+ * lost its power stays "pending": it is made again.
+ */
 export async function addShardVolume(nomadAddr: string, index: number, node: VolumeNode): Promise<void> {
   const name = shardVolume(index);
-  const find = async () =>
-    (await listVolumes(nomadAddr)).find(({ Name, NodeID }) => Name === name && NodeID === node.id);
-  if ((await find()) === undefined) await createVolume(nomadAddr, name, node, shardForm);
   const deadline = performance.now() + READY_WITHIN_MS;
-  while ((await find())?.State !== "ready") {
+  let madeAt = performance.now();
+  for (;;) {
+    const all = await listVolumes(nomadAddr);
+    const volume = all.find(({ Name, NodeID }) => Name === name && NodeID === node.id);
+    if (volume?.State === "ready") return;
+    try {
+      if (volume === undefined) {
+        madeAt = performance.now();
+        await createVolume(nomadAddr, name, node, shardForm);
+      } else if (performance.now() - madeAt > PENDING_WITHIN_MS) await deleteVolume(nomadAddr, volume);
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
     if (performance.now() > deadline)
       throw new Error(`volume ${name} on ${node.name} is not ready after ${READY_WITHIN_MS / 1000} s`);
     await sleep(300);
