@@ -1,4 +1,5 @@
 import { kvGet } from "../../../../lib/consul/client.ts";
+import { sleep } from "../../../../lib/core/time.ts";
 import { ownerKey, shardService } from "../../../../lib/routing/index.ts";
 import { parseInstances } from "../../../../lib/routing/directory.ts";
 import { addShardVolume, deleteVolume, indexOfShardVolume, listVolumes } from "../../../stack/volumes.ts";
@@ -32,6 +33,7 @@ import { allocationOf } from "./shards_of_node.ts";
 
 /** Nomad frees a volume when the client has reported the end of its allocation. */
 const freedWithinMs = 60_000;
+const pollMs = 500;
 
 /** Records the relocations and closes the shards to other businesses. */
 export async function beginRelocations(target: Target, planned: readonly PlannedRelocation[], report: Report) {
@@ -171,18 +173,23 @@ async function deleteVolumes(
     ({ Name, NodeID }) => indexOfShardVolume(Name) === shard - 1 && of.includes(NodeID) && !keep.includes(NodeID),
   );
   if (former.length === 0) return [];
-  const ready = new Set((await readNodes(target)).filter(({ status }) => status === "ready").map(({ id }) => id));
-  for (const volume of former.filter(({ NodeID }) => ready.has(NodeID))) {
-    const end = performance.now() + freedWithinMs;
-    for (;;) {
-      try {
-        await deleteVolume(target.agents.nomadAddr, volume);
-        break;
-      } catch (error) {
-        if (performance.now() > end) throw error;
-        await Bun.sleep(500);
-      }
+  const left: Volume[] = [];
+  for (const volume of former) if (!(await deleteFormer(target, volume))) left.push(volume);
+  return left;
+}
+
+/** Resolves with false if the node is lost, which has the volume. */
+async function deleteFormer(target: Target, volume: Volume): Promise<boolean> {
+  const end = performance.now() + freedWithinMs;
+  for (;;) {
+    const node = (await readNodes(target)).find(({ id }) => id === volume.NodeID);
+    if (node?.status !== "ready") return false;
+    try {
+      await deleteVolume(target.agents.nomadAddr, volume);
+      return true;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await sleep(pollMs);
     }
   }
-  return former.filter(({ NodeID }) => !ready.has(NodeID));
 }
