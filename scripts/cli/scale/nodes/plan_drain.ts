@@ -39,8 +39,8 @@ export function planDrain(now: ClusterNow, node: NodeNow, options: DrainOptions)
   const refusals: string[] = [];
   if (node.status !== "ready" && here.length > 0) {
     refusals.push(
-      `${node.name} is ${node.status}: nothing can be taken from it. Start it and run the command again, or start its ` +
-        "shards elsewhere from their copies (task restore).",
+      `${node.name} is ${node.status}: nothing can be taken from it. Start it and run the command again, or start ` +
+        "its shards elsewhere from their copies (task restore).",
     );
   }
   const room = new Room(now.nodes.filter((one) => one.id !== node.id && takesWork(one)));
