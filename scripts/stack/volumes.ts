@@ -117,8 +117,8 @@ export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan:
 }
 
 /**
- * Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. Nomad leaves a volume
- * "pending" whose server lost its power: it is made again.
+ * Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. Nomad leaves a
+ * volume "pending" whose server lost its power: it is made again.
  */
 export async function addShardVolume(nomadAddr: string, index: number, node: VolumeNode): Promise<void> {
   const name = shardVolume(index);
