@@ -33,8 +33,8 @@ describe("createNomad", () => {
     expect(requests).toBe(3);
   });
 
-  test("retries while there is no leader", async () => {
-    await put(answering({ status: 500, body: "No cluster leader" }, { status: 200, body: "{}" }));
+  test.each(["No cluster leader", "rpc error: node is not the leader"])("retries after %s", async (body) => {
+    await put(answering({ status: 500, body }, { status: 200, body: "{}" }));
     expect(requests).toBe(2);
   });
 

@@ -93,6 +93,7 @@ const settlingAnswers = new RegExp(
     "keyring has not been initialized yet",
     'no such key "\\S+" in keyring',
     "No cluster leader",
+    "node is not the leader",
     "Not ready to serve consistent reads",
   ].join("|"),
 );
