@@ -8,6 +8,15 @@ key_prefix "prosaas/restores/" {
   policy = "write"
 }
 
+# The shards that an interrupted node:drain relocates.
+key_prefix "prosaas/whatsapp/relocations/" {
+  policy = "write"
+}
+
+key "prosaas/whatsapp/cordon" {
+  policy = "write"
+}
+
 # One command at a time changes the cluster.
 key "prosaas/scale/lock" {
   policy = "write"

@@ -1,4 +1,5 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
+import { messageOf } from "../../../lib/core/errors.ts";
 import { sleep } from "../../../lib/core/time.ts";
 import { renewMs } from "../../../services/whatsapp/copy/lease.ts";
 import { seconds } from "../../stack/progress.ts";
@@ -8,10 +9,10 @@ import { ScaleFailure } from "../scale/failure.ts";
 import type { Deadlines } from "../scale/job_group.ts";
 import type { Report } from "../scale/report.ts";
 import type { Target } from "../scale/target.ts";
-import { recordAttempt } from "./attempts.ts";
+import { recordAttempt, recordOwner } from "./attempts.ts";
 import type { RestorePlan } from "./plan.ts";
 import { purgeNode } from "./purge.ts";
-import type { ShardState } from "./rules.ts";
+import type { ShardState, ShardVolume } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
 import type { ReadCopies } from "./survey.ts";
 
@@ -24,6 +25,8 @@ export type Options = Deadlines & {
   copies: ReadCopies;
   /** True if the operator vouches for it that the node is lost, although Consul reaches its agent. */
   isForced: boolean;
+  /** True: a refused shard does not keep the command from the others. */
+  skipRefused: boolean;
   /** False: done once the shards are owners, so that no key of the API is needed. */
   awaitSessions: boolean;
 };
@@ -38,11 +41,7 @@ export async function applyRestore(
   report: Report,
   options: Options,
 ): Promise<Opened[]> {
-  for (const { shard, volume } of plan.outdated) {
-    await report.step(`deleted the outdated volume of shard ${shard} on ${volume.node!.name}`, () =>
-      deleteVolume(target.agents.nomadAddr, { ID: volume.id, Name: shardVolume(shard - 1), NodeID: volume.nodeId }),
-    );
-  }
+  for (const one of plan.spare) await deleteOne(target, one, report);
   const shards = plan.restored.map(({ shard }) => shard);
   if (plan.restored.some(({ state }) => state.copy?.leased))
     await report.step("no lost owner renews its lease", () => awaitNoRenewal(shards, options));
@@ -55,9 +54,10 @@ export async function applyRestore(
   const moved = [...plan.restored, ...plan.followed];
   const opened: Opened[] = [];
   for (const { shard, to } of moved) {
-    await report.step(`shard ${shard} is restored on ${to.name}`, () =>
-      awaitOwner(target, shard, to.id, report, options),
-    );
+    await report.step(`shard ${shard} is restored on ${to.name}`, async () => {
+      await awaitOwner(target, shard, to.id, report, options);
+      await recordOwner(target.consul, shard, to.id);
+    });
   }
   for (const { shard, to } of moved) {
     await report.step(`the sessions of shard ${shard} are open`, async () => {
@@ -70,19 +70,43 @@ export async function applyRestore(
       return `shard ${shard} opens its sessions`;
     });
   }
+  await deleteOutdated(target, plan, report);
   return opened;
 }
 
-async function makeVolumes(target: Target, { restored }: RestorePlan, report: Report): Promise<void> {
-  const made = restored.flatMap(({ shard, make, decision }) =>
-    make === null ? [] : [{ shard, make, from: decision.purge?.name ?? null }],
+const deleteOne = (
+  { agents }: Target,
+  { shard, volume }: { shard: number; volume: ShardVolume },
+  report: Report,
+): Promise<void> =>
+  report.step(`deleted the outdated volume of shard ${shard} on ${volume.node!.name}`, () =>
+    deleteVolume(agents.nomadAddr, { ID: volume.id, Name: shardVolume(shard - 1), NodeID: volume.nodeId }),
   );
+
+/** Deletes the volumes of running shards that are out of date. A failure does not keep it from the others. */
+async function deleteOutdated(target: Target, { outdated }: RestorePlan, report: Report): Promise<void> {
+  const failures: string[] = [];
+  for (const one of outdated) {
+    await deleteOne(target, one, report).catch((error: unknown) => {
+      failures.push(`Shard ${one.shard} keeps an outdated volume on ${one.volume.node!.name}: ${messageOf(error)}.`);
+    });
+  }
+  if (failures.length > 0) throw new ScaleFailure(failures.join(" "));
+}
+
+async function makeVolumes(target: Target, { restored }: RestorePlan, report: Report): Promise<void> {
+  const at = new Date().toISOString();
+  for (const { shard, to, state, decision } of restored) {
+    const { attempt } = state;
+    if (attempt?.volumeNode === to.id && attempt.owner !== to.id) continue;
+    const from = decision.purge?.name ?? null;
+    const record = { shard, from, to: { id: to.id, name: to.name }, at, owner: attempt?.owner ?? null };
+    await recordAttempt(target.consul, record);
+  }
+  const made = restored.flatMap(({ shard, make }) => (make === null ? [] : [{ shard, make }]));
   if (made.length === 0) return;
   const names = made.map(({ shard, make }) => `shard ${shard} on ${make.name}`).join(", ");
   await report.step(`made the volumes of ${names}`, async () => {
-    const at = new Date().toISOString();
-    for (const { shard, make, from } of made)
-      await recordAttempt(target.consul, { shard, from, to: { id: make.id, name: make.name }, at });
     await ensureVolumes(
       target.agents.nomadAddr,
       volumesOfShards(made.map(({ shard }) => shard - 1)),

@@ -5,6 +5,7 @@ import type { ConsulClient } from "../../../lib/consul/client.ts";
 /*
  * The last restore of each shard, in Consul. Written before the first change, so that an interrupted command knows its
  * own volume, and so that a watch that restarts keeps its bounds.
+ * Kept after success: it counts in the watch's limit of an hour, and its owner proves other volumes out of date.
  */
 
 const prefix = "prosaas/restores/";
@@ -16,6 +17,8 @@ const record = z.object({
   /** The node of the new volume. */
   to: z.object({ id: z.string(), name: z.string() }),
   at: z.iso.datetime(),
+  /** Id of the node on which a restore last saw the owner: `to` once this one has ended. */
+  owner: z.string().nullable().default(null),
 });
 export type Attempt = z.infer<typeof record>;
 
@@ -36,4 +39,10 @@ export async function readAttempts(consul: ConsulClient): Promise<Map<number, At
 
 export async function recordAttempt(consul: ConsulClient, attempt: Attempt): Promise<void> {
   await kvPut(consul, `${prefix}${attempt.shard}`, JSON.stringify(attempt));
+}
+
+/** Records that a restore saw the owner on the node of its volume. */
+export async function recordOwner(consul: ConsulClient, shard: number, owner: string): Promise<void> {
+  const attempt = (await readAttempts(consul)).get(shard);
+  if (attempt?.to.id === owner) await recordAttempt(consul, { ...attempt, owner });
 }

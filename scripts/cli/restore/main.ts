@@ -10,7 +10,7 @@ import type { Change } from "../scale/command.ts";
 import type { Target } from "../scale/target.ts";
 import { applyRestore } from "./apply.ts";
 import type { Options } from "./apply.ts";
-import { planRestore } from "./plan.ts";
+import { isRefused, planRestore } from "./plan.ts";
 import { surveyShards } from "./survey.ts";
 
 const shardList = (text: string): number[] => {
@@ -32,12 +32,13 @@ deletes the volume whose state is out of date.`,
   .addOption(taskVariable("--shards <list>").argParser(shardList).makeOptionMandatory())
   .addOption(taskVariable("--node <name>").default(""))
   .option("--force", "the node is lost, although Consul still reaches its agent", false)
+  .option("--skip-refused", "restore the other shards if some are refused", false)
   .option("--until-owner", "do not wait for the sessions: needs no key of the API", false);
 
-await runScaleCommand(command, ({ shards, node, force, untilOwner }) => async (target, { deadlineMs }) => {
+await runScaleCommand(command, ({ shards, node, force, skipRefused, untilOwner }) => async (target, { deadlineMs }) => {
   const db = createDatabase({ url: await databaseUrl(), poolSize: 1, applicationName: "prosaas-restore" });
   const copies = () => surveyCopies(forPlatform(db));
-  const options = { copies, deadlineMs, isForced: force, awaitSessions: !untilOwner };
+  const options = { copies, deadlineMs, isForced: force, skipRefused, awaitSessions: !untilOwner };
   return [await restoreChange(target, shards, node || undefined, options)];
 });
 
@@ -54,12 +55,13 @@ async function restoreChange(
     restored: [] as object[],
     volumes: plan.restored.map(({ shard, to }) => ({ shard, node: to.name })),
     purged: plan.purged.map(({ name }) => name),
+    refused: plan.refusals,
   };
   return {
     what: `restore shard ${shards.join(", ")}`,
     plan: plan.lines,
     details,
-    refusal: plan.refusals.length > 0 ? plan.refusals.join(" ") : undefined,
+    refusal: isRefused(plan, options.skipRefused) ? plan.refusals.join(" ") : undefined,
     apply: async (report) => {
       const began = performance.now();
       const opened = await applyRestore(target, plan, report, options);

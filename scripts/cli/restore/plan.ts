@@ -18,11 +18,17 @@ export type RestorePlan = {
   followed: { shard: number; to: Node }[];
   /** Nodes that Nomad is to forget. */
   purged: Node[];
-  /** Volumes of ready nodes that no process uses and whose state is out of date. */
+  /** Volumes that are deleted before a restore, because Nomad could choose them. */
+  spare: { shard: number; volume: ShardVolume }[];
+  /** Volumes of running shards that are deleted last: they are on other ready nodes and out of date. */
   outdated: { shard: number; volume: ShardVolume }[];
   refusals: string[];
   lines: string[];
 };
+
+/** True if the command makes no change: a shard is refused, and not all others are to be restored without it. */
+export const isRefused = ({ refusals, lines }: RestorePlan, skipRefused: boolean): boolean =>
+  refusals.length > 0 && (!skipRefused || lines.length === 0);
 
 /** Plans the restore of these shards. @param wantedNode name of the node of the new volumes; undefined: the best one */
 export async function planRestore(
@@ -30,13 +36,13 @@ export async function planRestore(
   states: readonly ShardState[],
   wantedNode: string | undefined,
 ): Promise<RestorePlan> {
-  const decisions = states.map((state) => ({ shard: state.shard, state, decision: decideRestore(state) }));
+  const decisions = states.map((state) => ({ shard: state.shard, state, decision: decideRestore(state, wantedNode) }));
   const refusals = decisions.flatMap(({ decision }) => (decision.do === "refuse" ? [decision.why] : []));
   const restores = decisions.flatMap(({ shard, state, decision }) =>
     decision.do === "restore" ? [{ shard, state, decision }] : [],
   );
   const missing = restores.filter(({ decision }) => decision.madeOn === null).map(({ shard }) => shard);
-  const nodes = refusals.length > 0 ? new Map<string, VolumeNode>() : await chooseFor(target, missing, wantedNode);
+  const nodes = await chooseFor(target, missing, wantedNode);
   const plan: Omit<RestorePlan, "lines"> = {
     restored: restores.flatMap((one) => {
       const make = nodes.get(shardVolume(one.shard - 1)) ?? null;
@@ -49,8 +55,9 @@ export async function planRestore(
     purged: [
       ...new Map(restores.flatMap(({ decision: { purge } }) => (purge === null ? [] : [[purge.id, purge]]))).values(),
     ],
+    spare: restores.flatMap(({ shard, decision }) => decision.spare.map((volume) => ({ shard, volume }))),
     outdated: decisions.flatMap(({ shard, decision }) =>
-      "outdated" in decision ? decision.outdated.map((volume) => ({ shard, volume })) : [],
+      decision.do === "keep" ? decision.outdated.map((volume) => ({ shard, volume })) : [],
     ),
     refusals,
   };
@@ -85,12 +92,12 @@ async function chooseFor(
 
 async function linesOf(
   nomad: Nomad,
-  { restored, followed, purged, outdated }: Omit<RestorePlan, "lines">,
+  { restored, followed, purged, spare, outdated }: Omit<RestorePlan, "lines">,
   states: readonly ShardState[],
 ): Promise<string[]> {
-  const lines = outdated.map(
-    ({ shard, volume }) => `delete the outdated volume of shard ${shard} on ${volume.node!.name}`,
-  );
+  const deletion = ({ shard, volume }: { shard: number; volume: ShardVolume }) =>
+    `delete the volume of shard ${shard} on ${volume.node!.name}, which is empty or out of date`;
+  const lines = spare.map(deletion);
   for (const { shard, make } of restored)
     if (make !== null) lines.push(`make the volume for shard ${shard} on ${make.name}`);
   for (const { shard, state } of restored) {
@@ -111,6 +118,7 @@ async function linesOf(
   }
   for (const { shard, to } of [...restored, ...followed])
     lines.push(`wait until shard ${shard} runs on ${to.name} and its sessions are open`);
+  lines.push(...outdated.map(deletion));
   return lines;
 }
 

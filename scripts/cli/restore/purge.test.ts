@@ -3,7 +3,7 @@ import type { Nomad } from "../../stack/nomad.ts";
 import { HttpFailure } from "../operator/http.ts";
 import { purgeNode } from "./purge.ts";
 
-const node = { id: "n1", name: "client-1", status: "disconnected", isAlive: false };
+const node = { id: "n1", name: "client-1", status: "disconnected", isEligible: true, isAlive: false };
 const allocation = (ID: string, over = {}) => ({
   ID,
   DesiredStatus: "run",

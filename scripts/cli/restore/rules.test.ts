@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import type { CopySurvey } from "../operator/survey_copies.ts";
 import { decideRestore, decideWatch } from "./rules.ts";
-import type { Node, ShardState, ShardVolume } from "./rules.ts";
+import type { AttemptState, Node, ShardState, ShardVolume } from "./rules.ts";
 
 const node = (number: number, over: Partial<Node> = {}): Node => ({
   id: `id-${number}`,
   name: `client-${number}`,
   status: "ready",
+  isEligible: true,
   isAlive: true,
   ...over,
 });
@@ -41,6 +42,7 @@ const lostShard = (over: Partial<ShardState> = {}): ShardState => ({
   volumes: [volumeOn(lost)],
   copy: copy(),
   attempt: null,
+  relocatesTo: null,
   ...over,
 });
 const running = (over: Partial<ShardState> = {}): ShardState =>
@@ -52,11 +54,20 @@ const running = (over: Partial<ShardState> = {}): ShardState =>
     copy: copy({ leased: true, lease_left_ms: 14_000 }),
     ...over,
   });
-const interrupted = { attempt: { volumeNode: "id-3", agoMs: 20_000 }, volumes: [volumeOn(lost), volumeOn(node(3))] };
+const attempt = (over: Partial<AttemptState> = {}): AttemptState => ({
+  volumeNode: "id-3",
+  agoMs: 20_000,
+  owner: null,
+  wasStarted: false,
+  ...over,
+});
+const interrupted = { attempt: attempt(), volumes: [volumeOn(lost), volumeOn(node(3))] };
+
+const limits = { afterMs: 60_000, perHour: 2, leaseMs: 15_000 };
 
 describe("decideRestore", () => {
   test("makes a volume elsewhere and purges the node", () => {
-    expect(decideRestore(lostShard())).toEqual({ do: "restore", purge: lost, outdated: [], madeOn: null });
+    expect(decideRestore(lostShard())).toEqual({ do: "restore", purge: lost, spare: [], madeOn: null });
   });
 
   test("needs no purge once Nomad has forgotten the node", () => {
@@ -66,18 +77,57 @@ describe("decideRestore", () => {
   });
 
   test("continues with the volume of an interrupted run", () => {
-    expect(decideRestore(lostShard(interrupted))).toMatchObject({ madeOn: node(3), outdated: [] });
+    expect(decideRestore(lostShard(interrupted))).toMatchObject({ madeOn: node(3), spare: [] });
   });
 
-  test("deletes an outdated volume that Nomad could choose", () => {
+  test.each([null, attempt({ volumeNode: "id-2" }), attempt({ volumeNode: "id-1", owner: "id-1" })])(
+    "keeps a ready node's volume without an allocation",
+    (last) => {
+      const healthy = node(1, { isEligible: last !== null });
+      const state = lostShard({ allocation: null, volumes: [volumeOn(healthy)], attempt: last });
+      expect(decideRestore(state)).toMatchObject({
+        do: "refuse",
+        why: expect.stringMatching(/client-1 is ready and has the volume of shard 2: make the node eligible, free/),
+      });
+      expect(decideWatch([state], limits)).toMatchObject({ due: [], outdated: [] });
+    },
+  );
+
+  test("deletes a volume that a former restore left behind", () => {
     const outdated = volumeOn(node(2));
-    const state = lostShard({ ...interrupted, volumes: [...interrupted.volumes, outdated] });
-    expect(decideRestore(state)).toMatchObject({ madeOn: node(3), outdated: [outdated] });
+    const volumes = [volumeOn(lost), outdated];
+    const state = lostShard({ attempt: attempt({ volumeNode: "id-1", owner: "id-1" }), volumes });
+    expect(decideRestore(state)).toMatchObject({ do: "restore", spare: [outdated], madeOn: null });
+  });
+
+  test("refuses while a volume is not proven outdated", () => {
+    const state = lostShard({ ...interrupted, volumes: [...interrupted.volumes, volumeOn(node(2))] });
+    const decision = decideRestore(state);
+    expect(decision).toMatchObject({ do: "refuse", why: expect.stringContaining("-type=host volume-client-2") });
+  });
+
+  test("replaces an unused volume on another node", () => {
+    const made = volumeOn(node(3));
+    const expected = { do: "restore", spare: [made], madeOn: null };
+    expect(decideRestore(lostShard(interrupted), "client-4")).toMatchObject(expected);
+    expect(decideRestore(lostShard(interrupted), "client-3")).toMatchObject({ spare: [], madeOn: node(3) });
+    const ineligible = volumeOn(node(3, { isEligible: false }));
+    const state = lostShard({ ...interrupted, volumes: [volumeOn(lost), ineligible] });
+    expect(decideRestore(state)).toMatchObject({ ...expected, spare: [ineligible] });
+    expect(decideRestore({ ...state, attempt: attempt({ wasStarted: true }) }).do).toBe("refuse");
+  });
+
+  test("continues with the volume of an interrupted drain", () => {
+    const state = lostShard({ relocatesTo: "id-3", volumes: [volumeOn(lost), volumeOn(node(3))] });
+    expect(decideRestore(state)).toMatchObject({ do: "restore", spare: [], madeOn: node(3) });
   });
 
   test("follows an allocation that an interrupted run started", () => {
     const allocation = { id: "0123456789", status: "running", node: node(3) };
-    expect(decideRestore(lostShard({ ...interrupted, allocation }))).toEqual({ do: "follow", node: node(3) });
+    const state = lostShard({ ...interrupted, allocation });
+    expect(decideRestore(state)).toEqual({ do: "follow", node: node(3) });
+    for (const over of [attempt({ agoMs: 3_600_000 }), attempt({ owner: "id-3" })])
+      expect(decideRestore({ ...state, attempt: over }).do).toBe("refuse");
   });
 
   test("keeps a shard that runs", () => {
@@ -123,7 +173,6 @@ describe("decideRestore", () => {
 });
 
 describe("decideWatch", () => {
-  const limits = { afterMs: 60_000, perHour: 2, leaseMs: 15_000 };
   const dueOf = (...states: ShardState[]) => decideWatch(states, limits).due;
   const whyOf = (state: ShardState) => decideWatch([state], limits).waiting[0]?.why;
 
@@ -140,7 +189,11 @@ describe("decideWatch", () => {
       "Consul reaches client-1",
     ],
     ["the time limit", { copy: copy({ lease_left_ms: -44_000 }) }, "less than the limit"],
-    ["an operator after a restore", { attempt: { volumeNode: "id-1", agoMs: 3_599_000 } }, "within the last hour"],
+    [
+      "an operator after a restore",
+      { attempt: attempt({ volumeNode: "id-1", agoMs: 3_599_000 }) },
+      "within the last hour",
+    ],
     ["a shard that cannot be restored", { copy: null }, "WA_DURABILITY is local"],
   ])("waits for %s", (_, over, why) => {
     expect(dueOf(lostShard(over))).toEqual([]);
@@ -150,7 +203,7 @@ describe("decideWatch", () => {
   test("bounds the restores of an hour", () => {
     const states = [1, 2, 3].map((shard) => lostShard({ shard }));
     expect(decideWatch(states, limits)).toMatchObject({ due: [1, 2], waiting: [{ shard: 3 }] });
-    const recent = running({ shard: 1, attempt: { volumeNode: "id-2", agoMs: 60_000 } });
+    const recent = running({ shard: 1, attempt: attempt({ volumeNode: "id-2", agoMs: 60_000 }) });
     expect(dueOf(recent, lostShard({ shard: 2 }), lostShard({ shard: 3 }))).toEqual([2]);
   });
 
@@ -161,10 +214,11 @@ describe("decideWatch", () => {
   });
 
   test("has outdated volumes deleted", () => {
-    expect(dueOf(running({ volumes: [volumeOn(node(1)), volumeOn(node(2))] }), running({ shard: 3 }))).toEqual([2]);
+    const states = [running({ volumes: [volumeOn(node(1)), volumeOn(node(2))] }), running({ shard: 3 })];
+    expect(decideWatch(states, limits)).toMatchObject({ due: [], outdated: [2] });
   });
 
   test("leaves running shards alone", () => {
-    expect(decideWatch([running()], limits)).toEqual({ due: [], waiting: [] });
+    expect(decideWatch([running()], limits)).toEqual({ due: [], outdated: [], waiting: [] });
   });
 });

@@ -9,7 +9,10 @@ import type { CopySurvey } from "../operator/survey_copies.ts";
  *   started by an earlier restore ready                  follow: wait until it is the owner
  *   any other                     ready                  refuse: Nomad restarts it there
  *   unknown                       disconnected or down   restore: make a volume elsewhere, purge the node
- *   none                          any                    restore: make a volume, so that Nomad starts the allocation
+ *   none, no volume               any                    restore: make a volume, so that Nomad starts the allocation
+ *   none, a volume                ready                  refuse: the volume may be the only state that is up to date
+ *
+ * A volume is deleted only if a newer owner was seen on another node, or if a restore made it and nothing used it.
  *
  * These rules start a process and decide nothing about ownership: the process restores once it has the lock in Consul
  * and the lease in Postgres (services/whatsapp/copy/claim_rules.ts).
@@ -20,6 +23,8 @@ export type Node = {
   name: string;
   /** As Nomad's servers see it. */
   status: string;
+  /** True if Nomad may start allocations there. */
+  isEligible: boolean;
   /** True if the other agents of Consul reach this node's. */
   isAlive: boolean;
 };
@@ -44,7 +49,19 @@ export type ShardState = {
   volumes: readonly ShardVolume[];
   copy: CopySurvey | null;
   /** The last restore that a command began. */
-  attempt: { volumeNode: string; agoMs: number } | null;
+  attempt: AttemptState | null;
+  /** The node to which an interrupted node:drain relocates the shard. */
+  relocatesTo: string | null;
+};
+
+export type AttemptState = {
+  /** The node of the volume that it made. */
+  volumeNode: string;
+  agoMs: number;
+  /** The node on which a restore last saw the owner. The restore has ended if this is the volume's node. */
+  owner: string | null;
+  /** True if an allocation of the shard was ever started on the volume's node. */
+  wasStarted: boolean;
 };
 
 export type Decision =
@@ -54,16 +71,19 @@ export type Decision =
       do: "restore";
       /** The node that Nomad has to forget, so that it starts the allocation elsewhere. */
       purge: Node | null;
-      /** Volumes on ready nodes that must be gone before, because Nomad could choose them. */
-      outdated: ShardVolume[];
+      /** Volumes that Nomad could choose and that are empty or proven to be out of date. They are deleted before. */
+      spare: ShardVolume[];
       /** The node with the volume that an interrupted restore made. */
       madeOn: Node | null;
     }
   | { do: "refuse"; why: string };
 
+const hourMs = 3_600_000;
+
 const isReady = (node: Node | null): node is Node => node?.status === "ready";
 
-export function decideRestore(state: ShardState): Decision {
+/** @param wantedNode name of the node on which the operator wants the shard; undefined: any */
+export function decideRestore(state: ShardState, wantedNode?: string): Decision {
   const { shard, count, allocation, volumes, copy, attempt } = state;
   if (shard > count) return refuse(`Shard ${shard} does not exist: the cluster has ${count}.`);
   const node = allocation?.node ?? null;
@@ -74,7 +94,7 @@ export function decideRestore(state: ShardState): Decision {
       const isProven = copy !== null && copy.fault === null && !copy.restoring;
       return { do: "keep", outdated: isProven ? onReadyNodes.filter(({ nodeId }) => nodeId !== node.id) : [] };
     }
-    if (attempt?.volumeNode === node.id) return { do: "follow", node };
+    if (isOpen(attempt) && attempt.agoMs < hourMs && attempt.volumeNode === node.id) return { do: "follow", node };
     return refuse(
       `Allocation ${allocation.id.slice(0, 8)} of shard ${shard} is ${allocation.status} on ${node.name}, which is ` +
         "ready: Nomad restarts it there (task logs:wa-shards). Nomad misses a lost node after about 20 s; run the " +
@@ -89,13 +109,37 @@ export function decideRestore(state: ShardState): Decision {
         `task copies -- --discard ${shard} starts it without its logins.`,
     );
   }
-  const made = attempt === null ? undefined : onReadyNodes.find(({ nodeId }) => nodeId === attempt.volumeNode);
-  return {
-    do: "restore",
-    purge: node,
-    outdated: onReadyNodes.filter((volume) => volume !== made),
-    madeOn: made?.node ?? null,
-  };
+  const own = ownVolume(state, onReadyNodes);
+  const made = own?.node?.isEligible && (wantedNode === undefined || own.node.name === wantedNode) ? own : undefined;
+  const isUnused = (volume: ShardVolume) =>
+    isOpen(attempt) && !attempt.wasStarted && volume.nodeId === attempt.volumeNode;
+  const isOutdated = node !== null && attempt?.owner === node.id;
+  const others = onReadyNodes.filter((volume) => volume !== made);
+  const spare = others.filter((volume) => isOutdated || isUnused(volume));
+  const kept = others.find((volume) => !spare.includes(volume));
+  if (kept !== undefined && node !== null) {
+    return refuse(
+      `Nomad could start shard ${shard} from its volume on ${kept.node!.name}, which nothing proves to be ` +
+        `out of date. If the shard has run on ${node.name} since: nomad volume delete -type=host ${kept.id}`,
+    );
+  }
+  if (kept !== undefined && made === undefined) {
+    return refuse(
+      `${kept.node!.name} is ready and has the volume of shard ${shard}: make the node eligible, free memory and CPU ` +
+        `there, or restart its Nomad agent. See: nomad node status ${kept.nodeId}`,
+    );
+  }
+  return { do: "restore", purge: node, spare, madeOn: made?.node ?? null };
+}
+
+/** True for a restore whose owner was not seen yet. */
+const isOpen = (attempt: AttemptState | null): attempt is AttemptState =>
+  attempt !== null && attempt.owner !== attempt.volumeNode;
+
+/** The volume that an interrupted restore or node:drain made for the shard. */
+function ownVolume({ attempt, relocatesTo }: ShardState, onReadyNodes: readonly ShardVolume[]) {
+  const nodeId = isOpen(attempt) ? attempt.volumeNode : relocatesTo;
+  return onReadyNodes.find((volume) => volume.nodeId === nodeId);
 }
 
 const refuse = (why: string): Decision => ({ do: "refuse", why });
@@ -110,14 +154,17 @@ export type WatchLimits = {
   leaseMs: number;
 };
 
-const hourMs = 3_600_000;
-
-/** The shards that are due for an automatic restore or for the deletion of an outdated volume, and why others wait. */
+/**
+ * The shards that are due for an automatic restore, those with volumes to delete, and why others wait.
+ *
+ * Deletions are separate, so that a failed one delays no restore.
+ */
 export function decideWatch(
   states: readonly ShardState[],
   { afterMs, perHour, leaseMs }: WatchLimits,
-): { due: number[]; waiting: { shard: number; why: string }[] } {
+): { due: number[]; outdated: number[]; waiting: { shard: number; why: string }[] } {
   const due: number[] = [];
+  const outdated: number[] = [];
   const waiting: { shard: number; why: string }[] = [];
   let left = perHour - states.filter(({ attempt }) => attempt !== null && attempt.agoMs < hourMs).length;
   for (const state of states) {
@@ -125,7 +172,7 @@ export function decideWatch(
     const decision = decideRestore(state);
     const wait = (why: string) => void waiting.push({ shard, why });
     if (decision.do === "keep") {
-      if (decision.outdated.length > 0) due.push(shard);
+      if (decision.outdated.length > 0) outdated.push(shard);
     } else if (decision.do === "follow") due.push(shard);
     else if (decision.do === "refuse") wait(decision.why);
     // Without a copy there is nothing to restore: the rules have refused.
@@ -133,13 +180,13 @@ export function decideWatch(
     else if (copy!.leased) wait("its owner holds the lease in Postgres");
     else if (isLocked) wait("its owner holds the lock in Consul");
     else if (leaseMs - copy!.lease_left_ms < afterMs) wait("its owner has been lost for less than the limit");
-    else if (decision.madeOn !== null) due.push(shard);
-    else if (attempt !== null && attempt.agoMs < hourMs) wait("it was restored within the last hour");
+    else if (isOpen(attempt) && decision.madeOn !== null && attempt.agoMs < hourMs) due.push(shard);
+    else if (attempt !== null && attempt.agoMs < hourMs) wait("a restore of it began within the last hour");
     else if (left <= 0) wait(`${perHour} shards were restored within the last hour`);
     else {
       left -= 1;
       due.push(shard);
     }
   }
-  return { due, waiting };
+  return { due, outdated, waiting };
 }

@@ -5,13 +5,14 @@ import { ownerKey, shardService } from "../../../lib/routing/index.ts";
 import type { Allocation, Nomad } from "../../stack/nomad.ts";
 import { indexOfShardVolume, listVolumes } from "../../stack/volumes.ts";
 import type { CopySurvey } from "../operator/survey_copies.ts";
-import { indexOf, readCount, wantedAllocations } from "../scale/job_group.ts";
+import { indexOf, readCount } from "../scale/job_group.ts";
+import { readRelocations } from "../scale/nodes/relocation_record.ts";
 import { shardGroup } from "../scale/shards_now.ts";
 import type { Target } from "../scale/target.ts";
 import { readAttempts } from "./attempts.ts";
 import type { Node, ShardState, ShardVolume } from "./rules.ts";
 
-type Stub = { ID: string; Name: string; Status: string };
+type Stub = { ID: string; Name: string; Status: string; SchedulingEligibility: string };
 type Placed = Allocation & { NodeID: string };
 type Instance = { Service: { ID: string; Address: string; Port: number } };
 
@@ -27,21 +28,24 @@ export async function surveyShards(
   only?: readonly number[],
 ): Promise<ShardState[]> {
   const { nomad, consul } = target;
-  const [count, allocations, volumes, stubs, attempts, surveyed, instances] = await Promise.all([
+  const [count, everStarted, volumes, stubs, attempts, relocations, surveyed, instances] = await Promise.all([
     readCount(target, shardGroup),
-    wantedAllocations(target, shardGroup) as Promise<Placed[]>,
+    nomad<Placed[]>("GET", `/v1/job/${shardGroup.job}/allocations?all=true`),
     listVolumes(target.agents.nomadAddr),
     nomad<Stub[]>("GET", "/v1/nodes"),
     readAttempts(consul),
+    readRelocations(target),
     copies(),
     consul.blockingGet(`/v1/health/service/${shardService}`, { index: 0 }).then(({ body }) => body as Instance[]),
   ]);
   const nodes = new Map(
     await Promise.all(stubs.map(async (stub) => [stub.ID, await nodeOf({ nomad, consul }, stub)] as const)),
   );
+  const started = everStarted.filter(({ TaskGroup }) => TaskGroup === shardGroup.group);
+  const wanted = started.filter(({ DesiredStatus }) => DesiredStatus === "run");
   const states: ShardState[] = [];
   for (const shard of only ?? Array.from({ length: count }, (_, index) => index + 1)) {
-    const allocation = latest(allocations.filter((one) => indexOf(one) === shard - 1));
+    const allocation = latest(wanted.filter((one) => indexOf(one) === shard - 1));
     const entry = await kvGet(consul, ownerKey(shard));
     const isLocked = entry?.session != null;
     const attempt = attempts.get(shard);
@@ -61,7 +65,13 @@ export async function surveyShards(
       attempt:
         attempt === undefined
           ? null
-          : { volumeNode: attempt.to.id, agoMs: Math.max(0, Date.now() - Date.parse(attempt.at)) },
+          : {
+              volumeNode: attempt.to.id,
+              agoMs: Math.max(0, Date.now() - Date.parse(attempt.at)),
+              owner: attempt.owner,
+              wasStarted: started.some((one) => one.NodeID === attempt.to.id && indexOf(one) === shard - 1),
+            },
+      relocatesTo: relocations.get(shard)?.nodes.at(-1) ?? null,
     });
   }
   return states;
@@ -95,12 +105,21 @@ type Attributes = { Attributes: Record<string, string> };
 type Check = { CheckID: string; Status: string };
 
 async function nodeOf({ nomad, consul }: { nomad: Nomad; consul: ConsulClient }, stub: Stub): Promise<Node> {
-  const node = { id: stub.ID, name: stub.Name, status: stub.Status };
+  const isEligible = stub.SchedulingEligibility === "eligible";
+  const node = { id: stub.ID, name: stub.Name, status: stub.Status, isEligible };
   // Consul's view decides only about a node that Nomad has lost.
   if (stub.Status === "ready") return { ...node, isAlive: true };
-  const { Attributes: attributes } = await nomad<Attributes>("GET", `/v1/node/${stub.ID}`);
-  const name = attributes["unique.consul.name"] ?? stub.Name;
+  return { ...node, isAlive: await isReached({ nomad, consul }, node) };
+}
+
+/** True if the other agents of Consul reach the node's. */
+export async function isReached(
+  { nomad, consul }: { nomad: Nomad; consul: ConsulClient },
+  node: Pick<Node, "id" | "name">,
+): Promise<boolean> {
+  const { Attributes: attributes } = await nomad<Attributes>("GET", `/v1/node/${node.id}`);
+  const name = attributes["unique.consul.name"] ?? node.name;
   const { body } = await consul.blockingGet(`/v1/health/node/${encodeURIComponent(name)}`, { index: 0 });
   const serf = ((body ?? []) as Check[]).find(({ CheckID }) => CheckID === "serfHealth");
-  return { ...node, isAlive: serf?.Status === "passing" };
+  return serf?.Status === "passing";
 }

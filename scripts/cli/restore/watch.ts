@@ -13,13 +13,20 @@ import { commandLine, wholeNumber } from "../arguments.ts";
 import { databaseUrl } from "../operator/database.ts";
 import { readStack } from "../operator/stack.ts";
 import { surveyCopies } from "../operator/survey_copies.ts";
+import { ShardBackoff } from "./backoff.ts";
 import { decideWatch } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
 
 const pollMs = 2_000;
 
-/** An interrupted or failed restore is tried again after this. */
+/** A failed survey is tried again after this. */
 const retryMs = 30_000;
+
+/** Longest wait of the command for an allocation, or for another command, in seconds. */
+const deadlineS = 120;
+
+/** Ends a command that hangs. Its steps take less, without a backlog of Nomad: 60 s to be lost, 60 s for volumes. */
+const longestMs = 600_000;
 
 const { afterS, perHour } = commandLine(
   "restore:watch",
@@ -52,19 +59,30 @@ await run("restore-watch", logger, async (life) => {
   life.onStop("postgres", () => db.close());
   const limits = { afterMs: afterS === 0 ? Number.POSITIVE_INFINITY : afterS * 1000, perHour, leaseMs };
 
+  const restores = new ShardBackoff();
+  const deletions = new ShardBackoff();
   let logged = "";
   const round = async (): Promise<void> => {
-    const { due, waiting } = decideWatch(await surveyShards(target, () => surveyCopies(forPlatform(db))), limits);
+    const states = await surveyShards(target, () => surveyCopies(forPlatform(db)));
+    const { due, outdated, waiting } = decideWatch(states, limits);
     const why = JSON.stringify(waiting);
     if (why !== logged && waiting.length > 0) logger.warn({ waiting }, "shards without an owner wait");
     logged = why;
-    if (due.length === 0) return;
-    logger.warn({ shards: due }, "restoring");
-    const { code, result } = await restore(due);
-    if (code === 0) logger.warn({ shards: due, ...result }, "restored");
-    else {
-      logger.error({ alarm: true, shards: due, ...result }, "the restore failed; it is tried again");
-      await sleep(retryMs, life.stopping);
+    const shards = restores.next(due, performance.now());
+    if (shards.length > 0) await runFor(shards, restores);
+    // One at a time, between restores: a deletion that hangs delays a restore by no more than its time limit.
+    else await runFor(deletions.next(outdated, performance.now()).slice(0, 1), deletions);
+  };
+  const runFor = async (shards: readonly number[], backoff: ShardBackoff): Promise<void> => {
+    if (shards.length === 0) return;
+    logger.warn({ shards }, "restoring");
+    const { code, result } = await restore(shards);
+    if (code === 0) {
+      backoff.succeed(shards);
+      logger.warn({ shards, ...result }, "restored");
+    } else {
+      backoff.fail(shards, performance.now());
+      logger.error({ alarm: true, shards, ...result }, "the restore failed; it is tried again");
     }
   };
   const watching = (async () => {
@@ -85,12 +103,14 @@ await run("restore-watch", logger, async (life) => {
 
 /** Runs the command: it makes its own plan, under the lock of all commands that change the cluster. */
 async function restore(shards: readonly number[]): Promise<{ code: number; result: Record<string, unknown> }> {
-  const args = ["--shards", shards.join(","), "--until-owner", "--json"];
+  const limit = ["--deadline-s", String(deadlineS)];
+  const args = ["--shards", shards.join(","), "--until-owner", "--skip-refused", "--json", ...limit];
   const child = Bun.spawn([process.execPath, "run", join(import.meta.dir, "main.ts"), ...args], {
     cwd: root,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
+    timeout: longestMs,
   });
   const [output, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
   const last = output.trim().split("\n").at(-1) ?? "";
