@@ -3,7 +3,7 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import { sleep } from "../../../lib/core/time.ts";
 import { renewMs } from "../../../services/whatsapp/copy/lease.ts";
 import { seconds } from "../../stack/progress.ts";
-import { deleteVolume, ensureVolumes, shardVolume, volumesOfShards } from "../../stack/volumes.ts";
+import { deleteVolume, ensureVolumes, listVolumes, shardVolume, volumesOfShards } from "../../stack/volumes.ts";
 import type { CopySurvey } from "../operator/survey_copies.ts";
 import { ScaleFailure } from "../scale/failure.ts";
 import type { Deadlines } from "../scale/job_group.ts";
@@ -11,8 +11,9 @@ import type { Report } from "../scale/report.ts";
 import type { Target } from "../scale/target.ts";
 import { recordAttempt, recordOwner } from "./attempts.ts";
 import type { RestorePlan } from "./plan.ts";
-import { purgeNode } from "./purge.ts";
-import type { ShardState, ShardVolume } from "./rules.ts";
+import { NodeReturned, purgeNode } from "./purge.ts";
+import { blockersOf } from "./rules.ts";
+import type { ShardVolume } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
 import type { ReadCopies } from "./survey.ts";
 
@@ -42,14 +43,18 @@ export async function applyRestore(
   options: Options,
 ): Promise<Opened[]> {
   for (const one of plan.spare) await deleteOne(target, one, report);
-  const shards = plan.restored.map(({ shard }) => shard);
-  if (plan.restored.some(({ state }) => state.copy?.leased))
-    await report.step("no lost owner renews its lease", () => awaitNoRenewal(shards, options));
+  if ([...plan.restored.map(({ state }) => state), ...plan.sharing].some(({ copy }) => copy?.leased))
+    await report.step("no lost owner renews its lease", () => awaitNoRenewal(shardsToLose(plan), options));
   await makeVolumes(target, plan, report);
-  if (shards.length > 0) {
-    await report.step("the lost owners have neither lease nor lock", () => awaitLost(target, plan, report, options));
-    for (const node of plan.purged)
-      await report.step(`Nomad has forgotten ${node.name}`, () => purgeNode(target.nomad, node));
+  if (plan.restored.length > 0) {
+    try {
+      await report.step("the lost owners have neither lease nor lock", () => awaitLost(target, plan, report, options));
+      for (const node of plan.purged)
+        await report.step(`Nomad has forgotten ${node.name}`, () => purgeNode(target, node, options.isForced));
+    } catch (error) {
+      if (error instanceof NodeReturned) await deleteUnused(target, plan, error.nodeId, report);
+      throw error;
+    }
   }
   const moved = [...plan.restored, ...plan.followed];
   const opened: Opened[] = [];
@@ -115,6 +120,27 @@ async function makeVolumes(target: Target, { restored }: RestorePlan, report: Re
   });
 }
 
+/** Shards whose owners have to be lost before the purge. */
+const shardsToLose = ({ restored, sharing }: RestorePlan): number[] =>
+  [...restored, ...sharing].map(({ shard }) => shard);
+
+/** Deletes the empty volumes of shards that Nomad runs on their node again: it could choose them. */
+async function deleteUnused(target: Target, { restored }: RestorePlan, nodeId: string, report: Report): Promise<void> {
+  const { nomadAddr } = target.agents;
+  const volumes = await listVolumes(nomadAddr);
+  for (const { shard, make, decision } of restored) {
+    if (make === null || decision.purge?.id !== nodeId) continue;
+    const made = volumes.find(({ Name, NodeID }) => Name === shardVolume(shard - 1) && NodeID === make.id);
+    if (made === undefined) continue;
+    await report
+      .step(`deleted the new volume of shard ${shard} on ${make.name}`, () => deleteVolume(nomadAddr, made))
+      .catch((error: unknown) => {
+        const hint = "run the command again once the shard runs";
+        report.done(`the new volume of shard ${shard} on ${make.name} is kept: ${messageOf(error)}; ${hint}`);
+      });
+  }
+}
+
 /** The ends of the owners' leases, as they were first seen. */
 class Leases {
   readonly #ends = new Map<number, number>();
@@ -148,19 +174,19 @@ async function awaitNoRenewal(shards: readonly number[], { copies }: Options): P
  */
 async function awaitLost(
   target: Target,
-  { restored }: RestorePlan,
+  plan: RestorePlan,
   report: Report,
   { copies, isForced }: Options,
 ): Promise<void> {
   const began = performance.now();
-  const shards = restored.map(({ shard }) => shard);
+  const shards = shardsToLose(plan);
   const leases = new Leases();
   for (;;) {
     const states = await surveyShards(target, copies, shards);
     for (const { shard, allocation, copy } of states) {
       const node = allocation?.node;
       if (node?.status === "ready")
-        throw new ScaleFailure(`${node.name} is back, and Nomad runs shard ${shard} there: see task status.`);
+        throw new NodeReturned(node.id, `${node.name} is back, and Nomad runs shard ${shard} there: see task status.`);
       if (copy !== null) leases.refuseRenewed(copy);
     }
     const left = states.flatMap((state) => blockersOf(state, isForced));
@@ -170,17 +196,6 @@ async function awaitLost(
     report.waiting(`${seconds(elapsed)}  ${left.join("; ")}`);
     await sleep(pollMs);
   }
-}
-
-function blockersOf({ shard, copy, isLocked, allocation }: ShardState, isForced: boolean): string[] {
-  const node = allocation?.node;
-  return [
-    ...(copy?.leased ? [`the owner of shard ${shard} holds its lease in Postgres`] : []),
-    ...(isLocked ? [`the owner of shard ${shard} holds its lock in Consul`] : []),
-    ...(node?.isAlive && !isForced
-      ? [`Consul reaches ${node.name}: restart its Nomad agent, or add --force if the node is lost`]
-      : []),
-  ];
 }
 
 async function awaitOwner(

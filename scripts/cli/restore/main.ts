@@ -49,7 +49,7 @@ async function restoreChange(
   options: Options,
 ): Promise<Change> {
   const read = () => surveyShards(target, options.copies, shards);
-  const plan = await planRestore(target, await read(), node);
+  const plan = await planRestore(target, await read(), await surveyShards(target, options.copies), node);
   const details: Record<string, unknown> = {
     shards,
     restored: [] as object[],

@@ -6,7 +6,7 @@ import { kindOfVolume, listVolumes, shardVolume } from "../../stack/volumes.ts";
 import { readJob } from "../scale/job_group.ts";
 import { shardGroup } from "../scale/shards_now.ts";
 import type { Target } from "../scale/target.ts";
-import { decideRestore } from "./rules.ts";
+import { decideRestore, shardsSharing } from "./rules.ts";
 import type { Decision, Node, ShardState, ShardVolume } from "./rules.ts";
 
 type Restore = Extract<Decision, { do: "restore" }>;
@@ -18,6 +18,8 @@ export type RestorePlan = {
   followed: { shard: number; to: Node }[];
   /** Nodes that Nomad is to forget. */
   purged: Node[];
+  /** Shards of these nodes that the command does not restore. */
+  sharing: ShardState[];
   /** Volumes that are deleted before a restore, because Nomad could choose them. */
   spare: { shard: number; volume: ShardVolume }[];
   /** Volumes of running shards that are deleted last: they are on other ready nodes and out of date. */
@@ -30,10 +32,14 @@ export type RestorePlan = {
 export const isRefused = ({ refusals, lines }: RestorePlan, skipRefused: boolean): boolean =>
   refusals.length > 0 && (!skipRefused || lines.length === 0);
 
-/** Plans the restore of these shards. @param wantedNode name of the node of the new volumes; undefined: the best one */
+/**
+ * Plans the restore of these shards. @param wantedNode name of the node of the new volumes; undefined: the best one
+ * @param all the states of all shards
+ */
 export async function planRestore(
   target: Target,
   states: readonly ShardState[],
+  all: readonly ShardState[],
   wantedNode: string | undefined,
 ): Promise<RestorePlan> {
   const decisions = states.map((state) => ({ shard: state.shard, state, decision: decideRestore(state, wantedNode) }));
@@ -43,6 +49,9 @@ export async function planRestore(
   );
   const missing = restores.filter(({ decision }) => decision.madeOn === null).map(({ shard }) => shard);
   const nodes = await chooseFor(target, missing, wantedNode);
+  const purged = [
+    ...new Map(restores.flatMap(({ decision: { purge } }) => (purge === null ? [] : [[purge.id, purge]]))).values(),
+  ];
   const plan: Omit<RestorePlan, "lines"> = {
     restored: restores.flatMap((one) => {
       const make = nodes.get(shardVolume(one.shard - 1)) ?? null;
@@ -52,9 +61,12 @@ export async function planRestore(
     followed: decisions.flatMap(({ shard, decision }) =>
       decision.do === "follow" ? [{ shard, to: decision.node }] : [],
     ),
-    purged: [
-      ...new Map(restores.flatMap(({ decision: { purge } }) => (purge === null ? [] : [[purge.id, purge]]))).values(),
-    ],
+    purged,
+    sharing: shardsSharing(
+      purged,
+      restores.map(({ shard }) => shard),
+      all,
+    ),
     spare: restores.flatMap(({ shard, decision }) => decision.spare.map((volume) => ({ shard, volume }))),
     outdated: decisions.flatMap(({ shard, decision }) =>
       decision.do === "keep" ? decision.outdated.map((volume) => ({ shard, volume })) : [],

@@ -2,7 +2,11 @@ import { sleep } from "../../../lib/core/time.ts";
 import { orNull } from "../../stack/nomad.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 import { ScaleFailure } from "../scale/failure.ts";
+import type { Target } from "../scale/target.ts";
 import type { Node } from "./rules.ts";
+import { isReached } from "./survey.ts";
+
+type Agents = Pick<Target, "nomad" | "consul">;
 
 type OnNode = { ID: string; DesiredStatus: string; ClientStatus: string; Job: { Type: string } };
 
@@ -11,16 +15,40 @@ const pollMs = 300;
 /** An evaluation takes far less. */
 const stopWithinMs = 20_000;
 
+/** The node returned before its purge. */
+export class NodeReturned extends ScaleFailure {
+  readonly nodeId: string;
+
+  constructor(nodeId: string, message: string) {
+    super(message);
+    this.nodeId = nodeId;
+  }
+}
+
 /**
  * Has Nomad forget a lost node. A node that returns registers itself, and Nomad starts tasks there as on a new one.
- * @throws ScaleFailure if it is ready.
+ * @throws NodeReturned if it is ready, or if Consul reaches it and the restore is not forced.
  */
-export async function purgeNode(nomad: Nomad, { id, name }: Node): Promise<void> {
-  const node = await orNull(nomad<{ Status: string }>("GET", `/v1/node/${id}`));
-  if (node === null) return;
-  if (node.Status === "ready") throw new ScaleFailure(`${name} is back: Nomad runs its shards there. See task status.`);
-  await stopSystemAllocations(nomad, id);
-  await orNull(nomad("POST", `/v1/node/${id}/purge`));
+export async function purgeNode(target: Agents, node: Node, isForced: boolean): Promise<void> {
+  if (!(await isKnownAndLost(target, node, isForced))) return;
+  await stopSystemAllocations(target.nomad, node.id);
+  // The stop takes seconds, in which the node may return.
+  if (await isKnownAndLost(target, node, isForced)) await orNull(target.nomad("POST", `/v1/node/${node.id}/purge`));
+}
+
+/** False if Nomad has forgotten the node. */
+async function isKnownAndLost(target: Agents, node: Node, isForced: boolean): Promise<boolean> {
+  const { id, name } = node;
+  if (!isForced) {
+    const reached = await orNull(isReached(target, node));
+    if (reached === null) return false;
+    if (reached) throw new NodeReturned(id, `${name} is back: Consul reaches it. Run the command again.`);
+  }
+  // Last, because it decides most: the purge ends tasks of a node that is ready.
+  const found = await orNull(target.nomad<{ Status: string }>("GET", `/v1/node/${id}`));
+  if (found?.Status === "ready")
+    throw new NodeReturned(id, `${name} is back: Nomad runs its shards there. See task status.`);
+  return found !== null;
 }
 
 /**

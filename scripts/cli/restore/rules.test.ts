@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { CopySurvey } from "../operator/survey_copies.ts";
-import { decideRestore, decideWatch } from "./rules.ts";
+import { blockersOf, decideRestore, decideWatch, shardsSharing } from "./rules.ts";
 import type { AttemptState, Node, ShardState, ShardVolume } from "./rules.ts";
 
 const node = (number: number, over: Partial<Node> = {}): Node => ({
@@ -169,6 +169,19 @@ describe("decideRestore", () => {
   ])("refuses a shard %s", (_, over, why) => {
     const decision = decideRestore(lostShard(over));
     expect(decision).toMatchObject({ do: "refuse", why: expect.stringMatching(why) });
+  });
+});
+
+describe("shardsSharing", () => {
+  test("includes unnamed shards of a purged node", () => {
+    const live = lostShard({ shard: 3, isLocked: true, copy: copy({ leased: true }) });
+    const elsewhere = running({ shard: 1 });
+    const sharing = shardsSharing([lost], [2], [elsewhere, lostShard(), live]);
+    expect(sharing).toEqual([live]);
+    expect(sharing.flatMap((state) => blockersOf(state, true))).toEqual([
+      "the owner of shard 3 holds its lease in Postgres",
+      "the owner of shard 3 holds its lock in Consul",
+    ]);
   });
 });
 

@@ -144,6 +144,28 @@ function ownVolume({ attempt, relocatesTo }: ShardState, onReadyNodes: readonly 
 
 const refuse = (why: string): Decision => ({ do: "refuse", why });
 
+/** The other shards with an allocation on a node that is purged: a live owner among them proves that it is not lost. */
+export const shardsSharing = (
+  purged: readonly Node[],
+  named: readonly number[],
+  states: readonly ShardState[],
+): ShardState[] =>
+  states.filter(
+    ({ shard, allocation }) => !named.includes(shard) && purged.some(({ id }) => id === allocation?.node?.id),
+  );
+
+/** Why a node cannot be purged yet, by the state of a shard on it. */
+export function blockersOf({ shard, copy, isLocked, allocation }: ShardState, isForced: boolean): string[] {
+  const node = allocation?.node;
+  return [
+    ...(copy?.leased ? [`the owner of shard ${shard} holds its lease in Postgres`] : []),
+    ...(isLocked ? [`the owner of shard ${shard} holds its lock in Consul`] : []),
+    ...(node?.isAlive && !isForced
+      ? [`Consul reaches ${node.name}: restart its Nomad agent, or add --force if the node is lost`]
+      : []),
+  ];
+}
+
 /** How often restores may begin without an operator. */
 export type WatchLimits = {
   /** Milliseconds without a renewal of the owner's lease. */
