@@ -9,7 +9,7 @@ import type { Logger } from "../../../lib/runtime/log.ts";
 import { VolumeRefused } from "../volume/volume.ts";
 import type { Volume } from "../volume/volume.ts";
 import { decideClaim } from "./claim_rules.ts";
-import { isEmptyVolume, readCopyRecord, writeCopyRecord } from "./copy_record.ts";
+import { isEmptyVolume, readCopyRecord, wasDiscarded, writeCopyRecord } from "./copy_record.ts";
 import type { CopyRecord } from "./copy_record.ts";
 import type { Lease } from "./lease.ts";
 import { leaseMs } from "./lease.ts";
@@ -73,8 +73,7 @@ async function attempt(options: ClaimOptions): Promise<{ claimed: Claimed } | { 
   if (decision.do === "refused") throw new VolumeRefused(refusal(volume, decision.why));
   if (decision.do === "wait") return { waitMs: decision.ms };
   const isRestore = decision.do === "restore";
-  if (decision.do === "first" && former !== undefined) {
-    // An operator has discarded the copy. This volume may be an older one: its Signal keys may have been used since.
+  if (seen === undefined && former !== undefined && wasDiscarded(former)) {
     // Before the claim, which makes this volume the owner.
     logger.warn("the copy was discarded: the Signal sessions of every login are reset");
     await resetVolume(volume, options.keys, async () => {

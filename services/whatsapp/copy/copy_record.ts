@@ -18,6 +18,8 @@ const record = z.object({
   key: z.string(),
   /** The last row of the tail after a stop that copied everything; null at any other time. */
   end: z.int().min(0).nullable(),
+  /** True from the moment that this volume starts to delete its copy. */
+  discarding: z.boolean().optional(),
 });
 
 /** The volume's record of its copy. */
@@ -47,6 +49,14 @@ export function writeCopyRecord(volume: Volume, value: CopyRecord): void {
 export function removeCopyRecord(volume: Volume): void {
   rmSync(pathOf(volume), { force: true });
 }
+
+/**
+ * True if an operator has discarded the copy that the record of the volume names, so that this volume may be an older
+ * one whose Signal keys have been used since. False if the volume deleted the copy itself, or if no copy of it could
+ * have been restored: a claim whose answer was lost leaves such a record.
+ */
+export const wasDiscarded = ({ state, schema, discarding }: CopyRecord): boolean =>
+  discarding !== true && (schema !== "" || state === "restoring");
 
 /** True if no shard has written to the volume yet. */
 export const isEmptyVolume = (volume: Volume): boolean =>

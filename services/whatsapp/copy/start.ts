@@ -13,7 +13,7 @@ import type { Volume } from "../volume/volume.ts";
 import { claimOwnCopy } from "./claim.ts";
 import { decideClaim } from "./claim_rules.ts";
 import { ShardCopy } from "./copy.ts";
-import { isEmptyVolume, readCopyRecord, removeCopyRecord } from "./copy_record.ts";
+import { isEmptyVolume, readCopyRecord, removeCopyRecord, wasDiscarded, writeCopyRecord } from "./copy_record.ts";
 import { Lease } from "./lease.ts";
 import { refusal } from "./refusal.ts";
 import { resetVolume } from "./signal_reset.ts";
@@ -123,9 +123,20 @@ async function discard(start: CopyStart): Promise<undefined> {
   if (copy !== undefined && copy.volume !== record.volume) {
     throw new VolumeRefused(refusal(volume, `the shard was restored to another volume (epoch ${copy.epoch})`));
   }
-  // An operator has discarded it: this volume may be an older one, whose Signal keys have been used since.
-  if (copy === undefined) await resetVolume(volume, start.config.AUTH_KEYS, nextTurn);
-  for (const key of await discardCopy(scope, volume.shard, record.volume)) await storage?.delete(key);
+  if (copy === undefined && wasDiscarded(record)) await resetVolume(volume, start.config.AUTH_KEYS, nextTurn);
+  // First on the volume: if the process dies amid this, the next start knows which party deleted the copy.
+  writeCopyRecord(volume, { ...record, discarding: true });
+  const objects = await discardCopy(scope, volume.shard, record.volume);
   removeCopyRecord(volume);
+  const left = await deleteObjects(storage, objects);
+  if (left.length > 0)
+    logger.warn({ objects: left }, "objects of the deleted copy are left in the storage: delete them");
   logger.info("deleted the shard's copy");
+}
+
+/** Best effort: the shard starts without the storage. Returns the keys of the objects that are left. */
+async function deleteObjects(storage: SealedStore | null, objects: string[]): Promise<string[]> {
+  if (storage === null) return objects;
+  const outcomes = await Promise.allSettled(objects.map((key) => storage.delete(key)));
+  return objects.filter((_, i) => outcomes[i]!.status === "rejected");
 }
