@@ -56,14 +56,17 @@ export async function createCluster(name: string): Promise<Cluster> {
     NOMAD_ADDR: `http://127.0.0.1:${4646 + offset}`,
     CONSUL_HTTP_ADDR: `127.0.0.1:${8500 + offset}`,
   };
+  const options = { cwd: root, stdin: "ignore" } as const;
+  const running = new Set<Bun.Subprocess>();
   const run = async (command: string[], { echo = false } = {}): Promise<Output> => {
     const child = Bun.spawn(command, {
-      cwd: root,
+      ...options,
       env: { ...process.env, ...env },
-      stdin: "ignore",
       stdout: "pipe",
       stderr: echo ? "inherit" : "pipe",
     });
+    running.add(child);
+    void child.exited.then(() => running.delete(child));
     const [stdout, stderr, code] = await Promise.all([
       new Response(child.stdout).text(),
       echo ? "" : new Response(child.stderr as ReadableStream).text(),
@@ -71,14 +74,20 @@ export async function createCluster(name: string): Promise<Cluster> {
     ]);
     return { code, stdout, stderr };
   };
+  const down = ["./scripts/down", "--stack", name, "--purge", "--yes"];
   const remove = async () => {
-    const output = await run(["./scripts/down", "--stack", name, "--purge", "--yes"]);
+    const output = await run(down);
     await rm(state, { recursive: true, force: true });
     return output;
   };
-  // An interrupted run removes the stack too.
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void remove().finally(() => process.exit(1)));
+  // An interrupted run removes the stack too. `down` outlives this process, so it must not write into a pipe to it.
+  const interrupt = async () => {
+    for (const child of running) child.kill("SIGTERM");
+    const quiet = { ...options, env: { ...process.env, ...env }, stdout: "ignore", stderr: "ignore" } as const;
+    await Bun.spawn(down, quiet).exited;
+    process.exit(1);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void interrupt());
   const up = async () => {
     const output = await run(["./scripts/up", "--stack", name], { echo: true });
     // For this process and its children, as readStack does.

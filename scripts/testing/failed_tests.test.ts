@@ -23,8 +23,8 @@ test("the failed tests of a report are named", async () => {
     const command = [process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`];
     await Bun.spawn(command, { cwd: folder, stdout: "ignore", stderr: "ignore" }).exited;
     expect(failedTests(await Bun.file(report).text())).toEqual([
-      'some.test.ts: outer > in & out > fails "so"',
-      "some.test.ts: outer > never ends",
+      'some.test.ts: outer > in & out > fails "so" (expect(received).toBe(expected); Expected: "b"; Received: "<a>")',
+      "some.test.ts: outer > never ends (test timed out)",
     ]);
   } finally {
     await rm(folder, { recursive: true });

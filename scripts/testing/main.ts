@@ -1,5 +1,6 @@
 import { Argument } from "@commander-js/extra-typings";
 import { commandLine } from "../cli/arguments.ts";
+import { failedMark } from "./failed_tests.ts";
 import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";
@@ -63,7 +64,7 @@ async function together(...names: Part[]): Promise<Tally[]> {
       return await run[name]();
     } catch (error) {
       console.error(error);
-      return [{ passed: 0, failed: 1 }];
+      return [{ passed: 0, failed: 1, failures: [`${name}: ${String(error)}`] }];
     }
   });
   return (await Promise.all(results)).flat();
@@ -86,6 +87,8 @@ const total = tallies.reduce(
   (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
   { passed: 0, failed: 0 },
 );
+// Last, so that the end of a log names them.
+for (const failure of tallies.flatMap(({ failures }) => failures)) console.log(`${failedMark}${failure}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 if (interrupted) console.log("Interrupted: the remaining tests did not run.");
 process.exit(interrupted || total.failed > 0 || total.passed === 0 ? 1 : 0);

@@ -1,9 +1,14 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rm } from "node:fs/promises";
-import { failedMark, failedTests } from "./failed_tests.ts";
+import { failedTests } from "./failed_tests.ts";
 
-export type Tally = { passed: number; failed: number };
+export type Tally = {
+  passed: number;
+  failed: number;
+  /** Names of the failed tests and checks, each with the first line of its error. */
+  failures: string[];
+};
 
 const root = join(import.meta.dir, "../..");
 
@@ -39,7 +44,7 @@ async function check(title: string, command: string[]): Promise<Tally> {
   const { code, output } = await execute(command, { collect: true });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${code === 0 ? "✓" : `${output.trim()}\n✗`} ${title} (${seconds} s)`);
-  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+  return code === 0 ? { passed: 1, failed: 0, failures: [] } : { passed: 0, failed: 1, failures: [title] };
 }
 
 /** Runs `bun test` and counts by its JUnit report, so that a crash of the runner counts as a failure. */
@@ -55,9 +60,8 @@ export async function bunTest(title: string, args: string[], env: Record<string,
   const [tests, failures, skipped] = (head?.slice(1) ?? ["0", "0", "0"]).map(Number) as [number, number, number];
   const failed = code !== 0 && failures === 0 ? 1 : failures;
   console.log(`${failed === 0 ? "✓" : "✗"} ${title}: ${tests - failures - skipped} passed, ${failed} failed`);
-  for (const name of failedTests(text)) console.log(`${failedMark}${name}`);
-  if (code !== 0 && failures === 0) console.log(`${failedMark}bun test ended with exit code ${code}`);
-  return { passed: tests - failures - skipped, failed };
+  const crashed = code !== 0 && failures === 0 ? [`${title}: bun test ended with exit code ${code}`] : [];
+  return { passed: tests - failures - skipped, failed, failures: [...failedTests(text), ...crashed] };
 }
 
 /** Runs the checks that need no server, side by side. */
