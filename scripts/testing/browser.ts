@@ -13,5 +13,6 @@ export function startBrowser(userDataDir: string): Promise<Browser> {
       "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ],
     userDataDir,
+    timeout: 60_000,
   });
 }

@@ -41,7 +41,7 @@ beforeAll(async () => {
   edge = await startEdge(join(folder, "edge"), consul.addr, answers, { httpsPort });
   browser = await startBrowser(join(folder, "browser"));
   await browser.defaultBrowserContext().overridePermissions(origin, ["clipboard-read", "clipboard-sanitized-write"]);
-}, 60_000);
+}, 120_000);
 
 afterAll(async () => {
   await browser?.close();
@@ -50,18 +50,19 @@ afterAll(async () => {
   await api?.close();
   await consul?.stop();
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+}, 120_000);
 
 beforeEach(async () => {
   await page?.close();
   [faults.length, foreign.length] = [0, 0];
   page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("request", (request) => !request.url().startsWith(`${origin}/`) && foreign.push(request.url()));
   await page.goto(`${origin}/docs`);
   await page.waitForSelector("#search", { visible: true });
-}, 30_000);
+}, 120_000);
 
 const visible = (selector: string) =>
   page.$$eval(selector, (found) =>

@@ -66,6 +66,20 @@ async function urgentWorker(nomad: Caller): Promise<number> {
 type Rule = { cooldown: string; check: [{ oldest_job: [{ strategy: [{ "target-value": [{ target: number }] }] }] }] };
 type Autoscaled = { failures: number; changes: { group: string; count: number; wanted: number }[] };
 
+/** Starts an autoscaler, which runs until `stop`: how long the scaling takes depends on the machine. */
+function startAutoscaler(cluster: Cluster): { stop(): Promise<Autoscaled> } {
+  const command = ["scripts/cli/scale/autoscale.ts", "--apply", "--json", "--every-s", "1"];
+  const env = { ...process.env, ...cluster.env };
+  const child = Bun.spawn([process.execPath, "run", ...command], { env, stdout: "pipe", stderr: "ignore" });
+  const output = new Response(child.stdout).text();
+  return {
+    stop: async () => {
+      child.kill("SIGTERM");
+      return resultOf({ code: await child.exited, stdout: await output, stderr: "" }) as Autoscaled;
+    },
+  };
+}
+
 /** Two autoscalers add one worker while urgent jobs wait, and remove it afterwards. */
 export async function checkAutoscaling(cluster: Cluster): Promise<void> {
   const nomad = await nomadOf(cluster);
@@ -89,9 +103,9 @@ export async function checkAutoscaling(cluster: Cluster): Promise<void> {
   const counts = [await count()];
   const frozen = await urgentWorker(nomad);
   process.kill(frozen, "SIGSTOP");
+  const scalers = [startAutoscaler(cluster), startAutoscaler(cluster)];
   try {
     const demo = task(cluster, "demo", "--deadline-s", "120");
-    const scalers = [1, 2].map(() => task(cluster, "autoscale", "--apply", "--every-s", "1", "--rounds", "35"));
     const follow = async (wanted: number) => {
       const seen = async () => ((now) => (now !== counts.at(-1) && counts.push(now), now === wanted))(await count());
       await until(seen, { deadlineMs: 60_000, what: `${wanted} urgent workers`, everyMs: 200 });
@@ -100,7 +114,7 @@ export async function checkAutoscaling(cluster: Cluster): Promise<void> {
     expect(resultOf(await demo)).toMatchObject({ read: 20, lost: 0, duplicates: 0, reordered: 0 });
     process.kill(frozen, "SIGCONT");
     await follow(1);
-    const results = (await Promise.all(scalers)).map((output) => resultOf(output) as Autoscaled);
+    const results = await Promise.all(scalers.map((scaler) => scaler.stop()));
     expect(counts).toEqual([1, 2, 1]);
     expect(await count()).toBe(1);
     expect(
@@ -112,6 +126,7 @@ export async function checkAutoscaling(cluster: Cluster): Promise<void> {
     expect(results.map(({ failures }) => failures)).toEqual([0, 0]);
   } finally {
     process.kill(frozen, "SIGCONT");
+    await Promise.allSettled(scalers.map((scaler) => scaler.stop()));
     await nomad("POST", "/v1/jobs", { Job: original });
   }
 }
