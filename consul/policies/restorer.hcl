@@ -22,6 +22,7 @@ key "prosaas/scale/lock" {
   policy = "write"
 }
 
+# The session of that lock. Replace it by session "NODE" of the watch's agent (scripts/cli/restore/README.md).
 session_prefix "" {
   policy = "write"
 }

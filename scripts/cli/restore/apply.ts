@@ -12,6 +12,7 @@ import type { Target } from "../scale/target.ts";
 import { recordAttempt, recordOwner } from "./attempts.ts";
 import type { RestorePlan } from "./plan.ts";
 import { NodeReturned, purgeNode } from "./purge.ts";
+import { endRelocation } from "./relocation.ts";
 import { blockersOf } from "./rules.ts";
 import type { ShardVolume } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
@@ -62,6 +63,7 @@ export async function applyRestore(
     await report.step(`shard ${shard} is restored on ${to.name}`, async () => {
       await awaitOwner(target, shard, to.id, report, options);
       await recordOwner(target.consul, shard, to.id);
+      await endRelocation(target, shard);
     });
   }
   for (const { shard, to } of moved) {

@@ -1,11 +1,15 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import type { Nomad } from "../../stack/nomad.ts";
-import { chooseNodes, readVolumeNodes } from "../../stack/placement.ts";
+import { readVolumeNodes } from "../../stack/placement.ts";
 import type { VolumeNode } from "../../stack/placement.ts";
-import { kindOfVolume, listVolumes, shardVolume } from "../../stack/volumes.ts";
+import { listVolumes } from "../../stack/volumes.ts";
 import { readJob } from "../scale/job_group.ts";
+import { readNodes } from "../scale/nodes/read_cluster.ts";
+import { Room } from "../scale/nodes/room.ts";
+import type { Resources } from "../scale/nodes/room.ts";
 import { shardGroup } from "../scale/shards_now.ts";
 import type { Target } from "../scale/target.ts";
+import { chooseWithRoom } from "./choose.ts";
 import { decideRestore, shardsSharing } from "./rules.ts";
 import type { Decision, Node, ShardState, ShardVolume } from "./rules.ts";
 
@@ -44,17 +48,19 @@ export async function planRestore(
 ): Promise<RestorePlan> {
   const decisions = states.map((state) => ({ shard: state.shard, state, decision: decideRestore(state, wantedNode) }));
   const refusals = decisions.flatMap(({ decision }) => (decision.do === "refuse" ? [decision.why] : []));
-  const restores = decisions.flatMap(({ shard, state, decision }) =>
+  const candidates = decisions.flatMap(({ shard, state, decision }) =>
     decision.do === "restore" ? [{ shard, state, decision }] : [],
   );
-  const missing = restores.filter(({ decision }) => decision.madeOn === null).map(({ shard }) => shard);
-  const nodes = await chooseFor(target, missing, wantedNode);
+  const missing = candidates.filter(({ decision }) => decision.madeOn === null).map(({ shard }) => shard);
+  const choice = await chooseFor(target, missing, wantedNode);
+  refusals.push(...choice.refusals);
+  const restores = candidates.filter(({ shard, decision }) => decision.madeOn !== null || choice.chosen.has(shard));
   const purged = [
     ...new Map(restores.flatMap(({ decision: { purge } }) => (purge === null ? [] : [[purge.id, purge]]))).values(),
   ];
   const plan: Omit<RestorePlan, "lines"> = {
     restored: restores.flatMap((one) => {
-      const make = nodes.get(shardVolume(one.shard - 1)) ?? null;
+      const make = choice.chosen.get(one.shard) ?? null;
       const to = one.decision.madeOn ?? make;
       return to === null ? [] : [{ ...one, make, to }];
     }),
@@ -76,13 +82,9 @@ export async function planRestore(
   return { ...plan, lines: await linesOf(target.nomad, plan, states) };
 }
 
-async function chooseFor(
-  target: Target,
-  shards: readonly number[],
-  wanted: string | undefined,
-): Promise<Map<string, VolumeNode>> {
-  if (shards.length === 0) return new Map();
-  const { NodePool = "default" } = await readJob(target, shardGroup.job);
+async function chooseFor(target: Target, shards: readonly number[], wanted: string | undefined) {
+  if (shards.length === 0) return { chosen: new Map<number, VolumeNode>(), refusals: [] };
+  const { NodePool = "default", TaskGroups } = await readJob(target, shardGroup.job);
   const nodes = await readVolumeNodes(target.nomad, NodePool);
   const usable = wanted === undefined ? nodes : nodes.filter(({ name }) => name === wanted);
   if (usable.length === 0) {
@@ -93,13 +95,23 @@ async function chooseFor(
     );
   }
   const volumes = await listVolumes(target.agents.nomadAddr);
-  const existing = volumes.map(({ Name, NodeID }) => ({ name: Name, nodeId: NodeID }));
-  return chooseNodes(
-    shards.map((shard) => shardVolume(shard - 1)),
-    usable,
-    existing,
-    kindOfVolume,
-  );
+  return chooseWithRoom(shards, {
+    nodes: usable,
+    volumes: volumes.map(({ Name, NodeID }) => ({ name: Name, nodeId: NodeID })),
+    room: new Room(await readNodes(target)),
+    need: needOf(TaskGroups as unknown as GroupWithResources[]),
+  });
+}
+
+type GroupWithResources = { Name: string; Tasks: { Resources: { CPU: number; MemoryMB: number } }[] };
+
+/** The memory and CPU that an allocation of a shard reserves. */
+function needOf(groups: readonly GroupWithResources[]): Resources {
+  const tasks = groups.find(({ Name }) => Name === shardGroup.group)?.Tasks ?? [];
+  return {
+    cpuMhz: tasks.reduce((sum, { Resources: { CPU } }) => sum + CPU, 0),
+    memoryMb: tasks.reduce((sum, { Resources: { MemoryMB } }) => sum + MemoryMB, 0),
+  };
 }
 
 async function linesOf(
