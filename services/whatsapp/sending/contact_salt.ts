@@ -10,7 +10,16 @@ import { fieldsOf } from "../codec/unknown_fields.ts";
  */
 
 /** The entries of the auth store. The app state's is empty once it has removed the salt. */
-const entries = { history: "contact_salt", appState: "contact_salt_synced", fetched: "contact_salt_fetched" } as const;
+const entries = {
+  history: "contact_salt",
+  appState: "contact_salt_synced",
+  fetched: "contact_salt_fetched",
+  /** The time of the last fetch, Unix ms. */
+  fetching: "contact_salt_fetching",
+} as const;
+
+/** A fetch that failed is retried after this: it delays sends, and the phone shows a notification of it. */
+export const saltRetryMs = 6 * 60 * 60_000;
 
 /** The collection and the first part of the index of the app state's salt. */
 export const saltCollection = "regular_high";
@@ -38,9 +47,17 @@ export class ContactSalt {
   }
 
   /** True if the app state has to be fetched: once a login, because the phone shows a notification of each fetch. */
-  get isDue(): boolean {
+  isDue(now = Date.now()): boolean {
     const store = this.#store();
-    return store !== undefined && this.get() === undefined && store.read(entries.fetched) === undefined;
+    if (store === undefined || this.get() !== undefined || store.read(entries.fetched) !== undefined) return false;
+    const since = now - Number(store.read(entries.fetching)?.toString() ?? Number.NEGATIVE_INFINITY);
+    // A clock that was set back must not suppress the fetch.
+    return since < 0 || since >= saltRetryMs;
+  }
+
+  /** A fetch of the app state begins. */
+  fetching(): void {
+    this.#store()?.write([[entries.fetching, Buffer.from(String(Date.now()))]]);
   }
 
   /** The app state was fetched; WhatsApp announces its later changes. */

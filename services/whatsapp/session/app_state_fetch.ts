@@ -3,6 +3,7 @@ export type AppStateLimits = {
   proxyUrl?: string | undefined;
   /** A busy account has contacts of a few megabytes. */
   maxBytes?: number;
+  /** The session sends nothing during the download, and drops a connection that sends nothing for 45 s (lane.ts). */
   deadlineMs?: number;
   isAllowed?: (url: URL) => boolean;
 };
@@ -14,7 +15,7 @@ export type AppStateLimits = {
 export function appStateFetch({
   proxyUrl,
   maxBytes = 16 * 1024 * 1024,
-  deadlineMs = 60_000,
+  deadlineMs = 15_000,
   isAllowed = isMediaHost,
 }: AppStateLimits) {
   return async (address: string, init: RequestInit): Promise<Response> => {

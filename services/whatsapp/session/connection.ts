@@ -15,9 +15,9 @@ import type { AckRefusal, ConnectionControl, ConnectionEvents, ConnectionOptions
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
-import { fetchSalt } from "./fetch_salt.ts";
+import { startSaltFetch } from "./fetch_salt.ts";
 import { OutputGate } from "./output_gate.ts";
-import { acknowledgementOf, delivered, unknownName } from "./protocol.ts";
+import { acknowledgementOf, delivered, isChannelStatus, unknownName } from "./protocol.ts";
 import { PairingCodes } from "./pairing_codes.ts";
 import { PasskeyExchange } from "./passkey/exchange.ts";
 import { sendProbe } from "./probe.ts";
@@ -169,7 +169,10 @@ export class Connection {
     // Before Baileys' own listeners, which lead to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#intake.stanza(stanza));
     // A status in a stanza of its own differs from a message in its tag alone, which names the acknowledgement's class.
-    ws.on("CB:status", (stanza: BinaryNode) => void ws.emit("CB:message", stanza));
+    ws.on("CB:status", (stanza: BinaryNode) => {
+      if (isChannelStatus(stanza)) this.#unlessOver(() => this.#acknowledge(stanza));
+      else ws.emit("CB:message", stanza);
+    });
     ws.prependListener("CB:receipt", (stanza: BinaryNode) => this.#unlessOver(() => this.#intake.receipt(stanza)));
     // Baileys' own listener ends the connection when the references are used up, even amid a link with a passkey.
     ws.removeAllListeners(pairDevice);
@@ -205,6 +208,11 @@ export class Connection {
 
   #unknown(name: string, stanza: Partial<BinaryNode>): void {
     this.#events.unknownStanza(truncate(name, maxLoggedId));
+    this.#acknowledge(stanza);
+  }
+
+  /** Acknowledges a stanza that Baileys does not acknowledge. */
+  #acknowledge(stanza: Partial<BinaryNode>): void {
     const acknowledgement = acknowledgementOf(stanza);
     if (acknowledgement === undefined) return;
     this.#socket
@@ -241,7 +249,7 @@ export class Connection {
     this.#standing.start();
     void this.#options.history.readPending();
     this.#events.opened();
-    void fetchSalt(this.#socket, { ...this.#options, unlessOver: (handle) => this.#unlessOver(handle) });
+    startSaltFetch(this.#socket, { ...this.#options, unlessOver: (handle) => this.#unlessOver(handle) });
     this.#intake
       .opened(this.#socket)
       .catch((error: unknown) =>
