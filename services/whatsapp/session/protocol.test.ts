@@ -110,4 +110,13 @@ describe("acknowledgementOf", () => {
     expect(acknowledgementOf({ tag: "notification", attrs })).toBeUndefined();
     expect(acknowledgementOf({ tag: "hologram", attrs: {} })).toBeUndefined();
   });
+
+  test("acknowledges a channel's status", () => {
+    const attrs = { id: "1", from: "120363000000000001@newsletter", type: "text" };
+    expect(acknowledgementOf({ tag: "status", attrs })).toEqual({
+      tag: "ack",
+      attrs: { id: "1", to: attrs.from, class: "status", type: "text" },
+    });
+    expect(acknowledgementOf({ tag: "status", attrs: { id: "1", from: "status@broadcast" } })).toBeUndefined();
+  });
 });

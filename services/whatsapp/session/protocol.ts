@@ -1,3 +1,4 @@
+import { isJidNewsletter } from "@whiskeysockets/baileys";
 import type { BaileysEventMap, BinaryNode } from "@whiskeysockets/baileys";
 
 /*
@@ -20,7 +21,7 @@ export const stanzas: Record<string, Verdict> = {
   xmlstreamend: handled("Baileys: ends the connection"),
   "stream:features": ignored("a client that resumes needs none"),
   message: handled("receiving/intake.ts"),
-  status: handled("session/connection.ts: as a message"),
+  status: handled("session/connection.ts: as a message, except a channel's"),
   ack: handled("session/connection.ts: the server's answer to a message"),
   presence: handled("chats/presence.ts"),
   chatstate: handled("chats/presence.ts"),
@@ -177,10 +178,19 @@ export function unknownName(stanza: Partial<BinaryNode>): string | undefined {
 const nameUnless = (known: Record<string, Verdict>, type: string, tag: string) =>
   Object.hasOwn(known, type) ? undefined : `${tag}/${type}`;
 
-/** The acknowledgement of an unknown stanza. Undefined where Baileys sends one, or where none is expected. */
-export function acknowledgementOf({ tag = "", attrs = {} }: Partial<BinaryNode>): BinaryNode | undefined {
+/** True for a status of a channel, which is not a message to this account: it is acknowledged and dropped. */
+export const isChannelStatus = ({ tag, attrs }: Partial<BinaryNode>): boolean =>
+  tag === "status" && isJidNewsletter(attrs?.["from"]) === true;
+
+/**
+ * The acknowledgement of an unknown stanza, or of a channel's status. Undefined where Baileys sends one, or where none
+ * is expected.
+ */
+export function acknowledgementOf(stanza: Partial<BinaryNode>): BinaryNode | undefined {
+  const { tag = "", attrs = {} } = stanza;
   const { id, from, type, participant } = attrs;
-  const acknowledgedByBaileys = ["notification", "receipt", "message", "status"].includes(tag);
+  const acknowledgedByBaileys =
+    ["notification", "receipt", "message", "status"].includes(tag) && !isChannelStatus(stanza);
   if (acknowledgedByBaileys || tag === "iq" || tag === "ib" || id === undefined || from === undefined) return undefined;
   const more = { ...(type === undefined ? {} : { type }), ...(participant === undefined ? {} : { participant }) };
   return { tag: "ack", attrs: { id, to: from, class: tag, ...more } };
