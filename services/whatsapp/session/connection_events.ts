@@ -5,6 +5,7 @@ import type { ShardMetrics } from "../shard_metrics.ts";
 import type { ConnectionEvents } from "./connection_options.ts";
 import type { GarbleWatch } from "./garble_watch.ts";
 import type { Event } from "./states.ts";
+import type { UnacknowledgedStanzas } from "./unacknowledged_stanzas.ts";
 
 type Options = {
   businessId: string;
@@ -12,6 +13,7 @@ type Options = {
   metrics: ShardMetrics;
   logger: Logger;
   garble: GarbleWatch;
+  unacknowledged: UnacknowledgedStanzas;
   dispatch: (event: Event) => void;
   /** Called before the event is dispatched. */
   onPaired: () => void;
@@ -29,6 +31,7 @@ export function connectionEvents({
   metrics,
   logger,
   garble,
+  unacknowledged,
   dispatch,
   ...on
 }: Options): ConnectionEvents {
@@ -49,6 +52,13 @@ export function connectionEvents({
     opened: on.onOpened,
     codeRefused: (code) => dispatch({ is: "code_refused", code }),
     ended: (end) => {
+      if (end.stanza !== undefined) {
+        logger.warn({ stanza: end.stanza }, "WhatsApp misses an acknowledgement");
+        if (unacknowledged.recurs(end.stanza)) {
+          logger.error({ alarm: true, stanza: end.stanza }, "WhatsApp ends each connection over the same stanza");
+          metrics.alarm();
+        }
+      }
       dispatch({ is: "ended", ...end });
       on.onEnded();
     },

@@ -18,6 +18,7 @@ import type { SessionOptions } from "./session_options.ts";
 import type { Event, Pairing } from "./states.ts";
 import { storeFault } from "./store_faults.ts";
 import { OwnershipUnconfirmed } from "../volume/owner.ts";
+import { UnacknowledgedStanzas } from "./unacknowledged_stanzas.ts";
 
 type Options = SessionOptions & {
   logger: Logger;
@@ -37,6 +38,7 @@ type Options = SessionOptions & {
 export class CurrentConnection {
   readonly #options: Options;
   readonly #garble = new GarbleWatch();
+  readonly #unacknowledged = new UnacknowledgedStanzas();
   #connection: Connection | undefined;
   #lastInboundAt: number | undefined;
 
@@ -144,6 +146,7 @@ export class CurrentConnection {
         onAcknowledged: this.#options.onAcknowledged,
         onRestricted: this.#options.onRestricted,
         garble: this.#garble,
+        unacknowledged: this.#unacknowledged,
       }),
     });
   }

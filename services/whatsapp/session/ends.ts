@@ -1,3 +1,5 @@
+import { maxLoggedId, truncate } from "../codec/bounds.ts";
+
 /** The reaction of a session to the end of its connection. */
 export type EndRule =
   /** Connect again, after a backoff that starts at `baseMs` and doubles up to `maxMs`. */
@@ -39,6 +41,8 @@ export type End = {
   conflict?: string | undefined;
   /** With a `<stream:error>`: the tag of its child. */
   child?: string | undefined;
+  /** With a child `<ack>`: the id of the stanza that WhatsApp misses an acknowledgement of. */
+  stanza?: string | undefined;
 };
 
 const second = 1000;
@@ -187,7 +191,7 @@ type StanzaData = {
   code?: unknown;
   /** A `<stream:error>`, or its first child. */
   tag?: unknown;
-  attrs?: { type?: unknown };
+  attrs?: { type?: unknown; id?: unknown };
 };
 
 /** The end that Baileys reports as `lastDisconnect.error`: a `<failure>`'s attributes or the stanza are its data. */
@@ -211,5 +215,8 @@ export function endOf(error: unknown): End {
     source: "stream_error",
     ...(data.tag === "conflict" ? { conflict: typeof type === "string" ? type.slice(0, maxText) : "" } : {}),
     ...(data.tag === "conflict" || data.tag === "stream:error" ? {} : { child: data.tag.slice(0, maxText) }),
+    ...(data.tag === "ack" && typeof data.attrs?.id === "string"
+      ? { stanza: truncate(data.attrs.id, maxLoggedId) }
+      : {}),
   };
 }
