@@ -16,6 +16,8 @@ export type StoreMediaOptions = {
   sha256?: string | undefined;
   /** Called with the size so far before each chunk is stored. Throws to enforce the quota of the business. */
   onSize?: (bytes: number) => void;
+  /** A scope without the request's deadline, which discards the media if the deadline has passed. Default: `scope`. */
+  cleanup?: BusinessScope;
 };
 
 /**
@@ -39,7 +41,7 @@ export async function storeMedia(
     return await finishMedia(scope, id, measured.result());
   } catch (error) {
     // If this fails, too, the maintenance job removes the media a day later.
-    await abandonMedia(scope, id).catch(() => {});
+    await abandonMedia(options.cleanup ?? scope, id).catch(() => {});
     throw error;
   }
 }

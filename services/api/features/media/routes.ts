@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { AppError } from "../../../../lib/core/errors.ts";
-import { deleteMedia, getMedia } from "../../../../lib/db/index.ts";
+import { deleteMedia, forBusiness, getMedia } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import { contradicts, maxMediaBytes } from "../../../../lib/media/index.ts";
 import { storeMedia } from "../../../../lib/media-store/index.ts";
@@ -89,7 +89,8 @@ export function mediaRoutes(
       const sha256 = c.req.valid("header")["content-digest"];
       const reservation = await quota.hold(c.var.business.businessId);
       try {
-        const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size };
+        const cleanup = forBusiness(db, c.var.business.businessId);
+        const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size, cleanup };
         const { media, fresh } = await storeMedia(c.var.business, store, bytes, options);
         if (fresh) reservation.keep();
         if (media.described_at === null) wakeUps.describeMedia(media.business_id);
