@@ -1,5 +1,4 @@
-import { mkdtemp, rm, statfs } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeCertificate } from "../../lib/testing/certificate.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
@@ -9,6 +8,7 @@ import { redisReady } from "../../lib/testing/redis_server.ts";
 import { writeRedisUsers } from "../../lib/testing/redis_users.ts";
 import { until } from "../../lib/testing/until.ts";
 import { bundlePrograms } from "../stack/release/bundle.ts";
+import { createServersFolder } from "./memory_folder.ts";
 import { initPostgres, isReady, postgresCommand } from "./postgres.ts";
 
 /** Servers for the tests, on free ports and with data in a temporary folder. */
@@ -41,20 +41,13 @@ export type ServerOptions = {
 /** A test server is never started again after a crash. */
 const withoutCrashSafety = { fsync: "off", full_page_writes: "off", checkpoint_timeout: "1h", max_wal_size: "1GB" };
 
-/** PostgreSQL copies a database in a third of the CPU time if its files are in memory. They take up to 2 GB. */
-async function folderInMemory(): Promise<string> {
-  const memory = "/dev/shm";
-  const { bavail, bsize } = await statfs(memory).catch(() => ({ bavail: 0, bsize: 0 }));
-  return bavail * bsize >= 4 * 1024 ** 3 ? memory : tmpdir();
-}
-
 /** Starts Redis, PostgreSQL and Consul; `stop` ends them and deletes their data. */
 export async function startServers({
   postgres: settings = {},
   processes = 1,
   bundles = false,
 }: ServerOptions = {}): Promise<TestServers> {
-  const folder = await mkdtemp(join(await folderInMemory(), "prosaas-test-"));
+  const folder = await createServersFolder();
   const children: { child: Bun.Subprocess; signal: NodeJS.Signals }[] = [];
   const start = (name: string, command: string[], signal: NodeJS.Signals = "SIGTERM") => {
     const log = Bun.file(join(folder, `${name}.log`));
