@@ -60,6 +60,8 @@ export type Relocation = {
   nodes: readonly string[];
   /** The node that was made ineligible, so that the shard does not start there again. */
   held?: string | undefined;
+  /** True until the last change of the stopped owner is known to be in its copy: its volumes are kept. */
+  inexact?: boolean | undefined;
 };
 
 /** Why the copy of a shard cannot be restored now; null if it can. */

@@ -31,7 +31,7 @@ async function drainNode(target: Target, name: string, options: Options, setting
     },
     refusal: refusals.length > 0 ? refusals.join(" ") : undefined,
     apply: async (report) => {
-      for (const shard of finished) await finishRelocation(target, shard, report);
+      for (const shard of finished) await finishRelocation(target, shard, report, settings);
       await report.step(`${node.name} is ineligible`, () => setEligibility(target, node.id, false));
       await beginRelocations(target, relocations, report);
       await emptyCordoned(target, relocations, options, report, settings);

@@ -45,7 +45,7 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
     },
     refusal: refusals.length > 0 ? refusals.join(" ") : undefined,
     apply: async (report) => {
-      for (const shard of finished) await finishRelocation(target, shard, report);
+      for (const shard of finished) await finishRelocation(target, shard, report, settings);
       for (const shard of kept) await cancelRelocation(target, shard, node.id, report);
       await report.step(`${node.name} is eligible`, () => makeEligible(target, node));
       for (const one of relocations) {

@@ -80,11 +80,13 @@ export function planRelocations(
     if (fault !== undefined) refusals.push(fault);
     if (how === "move" && status !== "running")
       refusals.push(`Shard ${shard} is ${status}: its businesses can be moved when it runs.`);
-    const recorded = (now.relocations.get(shard)?.nodes ?? []).filter((node) => node !== from);
+    const record = now.relocations.get(shard)?.nodes ?? [];
+    const recorded = record.filter((node) => node !== from);
     const known = [...recorded, from];
     refusals.push(...strayVolumes(now, shard, known));
     const withRoom = candidates.filter(({ id }) => id !== from && room.has(id, resources));
-    const continued = withRoom.find(({ id }) => id === recorded.at(-1));
+    // The other volumes of a shard at its target are outdated.
+    const continued = record.at(-1) === from ? undefined : withRoom.find(({ id }) => id === recorded.at(-1));
     const fresh = withRoom.filter(({ id }) => !volumesOf(now, shard).some(({ nodeId }) => nodeId === id));
     const name = shardVolume(index);
     const to =

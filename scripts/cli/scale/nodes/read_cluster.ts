@@ -4,6 +4,7 @@ import { AppError } from "../../../../lib/core/errors.ts";
 import { createDatabase, forPlatform } from "../../../../lib/db/index.ts";
 import { databaseUrl } from "../../operator/database.ts";
 import { surveyCopies } from "../../operator/survey_copies.ts";
+import type { CopySurvey } from "../../operator/survey_copies.ts";
 import { orNull } from "../../../stack/nomad.ts";
 import type { Job } from "../../../stack/nomad.ts";
 import { readVolumeNodes } from "../../../stack/placement.ts";
@@ -141,19 +142,25 @@ async function readShardNodes(target: Target, also: string | undefined): Promise
 
 const shardVariable = z.object({ Items: z.object({ WA_DURABILITY: z.string().optional() }) });
 
-/** Why the copy of each shard cannot be restored; undefined if shards have none. */
-export async function readCopies({
+/** The copies of all shards; undefined if shards have none. */
+export async function readCopySurveys({
   nomad,
-}: Pick<Target, "nomad">): Promise<ReadonlyMap<number, CopyFault> | undefined> {
+}: Pick<Target, "nomad">): Promise<ReadonlyMap<number, CopySurvey> | undefined> {
   const variable = await orNull(nomad("GET", `/v1/var/nomad/jobs/${shardGroup.job}`));
   const durability = variable === null ? undefined : shardVariable.parse(variable).Items.WA_DURABILITY;
   if (durability === undefined || durability === "local") return undefined;
   const db = createDatabase({ url: await databaseUrl(), poolSize: 1, applicationName: "prosaas-nodes" });
   try {
-    return new Map((await surveyCopies(forPlatform(db))).map(({ shard, fault }) => [shard, fault]));
+    return new Map((await surveyCopies(forPlatform(db))).map((copy) => [copy.shard, copy]));
   } finally {
     await db.close();
   }
+}
+
+/** Why the copy of each shard cannot be restored; undefined if shards have none. */
+async function readCopies(target: Pick<Target, "nomad">): Promise<ReadonlyMap<number, CopyFault> | undefined> {
+  const surveys = await readCopySurveys(target);
+  return surveys && new Map([...surveys].map(([shard, { fault }]) => [shard, fault]));
 }
 
 async function readShards(target: Target): Promise<Map<number, ShardNow>> {

@@ -1,7 +1,6 @@
 import { kvGet } from "../../../../lib/consul/client.ts";
 import { sleep } from "../../../../lib/core/time.ts";
 import { ownerKey, shardService } from "../../../../lib/routing/index.ts";
-import { parseInstances } from "../../../../lib/routing/directory.ts";
 import { addShardVolume, deleteVolume, indexOfShardVolume, listVolumes } from "../../../stack/volumes.ts";
 import type { Volume } from "../../../stack/volumes.ts";
 import { ScaleFailure } from "../failure.ts";
@@ -14,11 +13,13 @@ import { awaitNothing } from "./await.ts";
 import { cordonShards, uncordonShards } from "./cordon.ts";
 import { acrossElections } from "./elections.ts";
 import { setEligibility } from "./eligibility.ts";
+import type { Relocation } from "./cluster_now.ts";
 import { faultOfDeparture } from "./plan_relocations.ts";
 import type { PlannedRelocation } from "./plan_relocations.ts";
-import { readAllocations, readCluster, readNodes } from "./read_cluster.ts";
+import { readAllocations, readCluster, readCopySurveys, readNodes } from "./read_cluster.ts";
 import { deleteRelocation, readRelocations, writeRelocation } from "./relocation_record.ts";
 import { allocationOf } from "./shards_of_node.ts";
+import { missingAtTarget, wasStoredAtStop } from "./target_proof.ts";
 
 /*
  * A shard changes its node by a new volume of its name. Nomad starts the shard wherever a volume of that name is on an
@@ -34,6 +35,8 @@ import { allocationOf } from "./shards_of_node.ts";
 /** Nomad frees a volume when the client has reported the end of its allocation. */
 const freedWithinMs = 60_000;
 const pollMs = 500;
+/** The next owner of a small shard restores in less than a second. */
+const stopPollMs = 100;
 
 /** Records the relocations and closes the shards to other businesses. */
 export async function beginRelocations(target: Target, planned: readonly PlannedRelocation[], report: Report) {
@@ -42,7 +45,11 @@ export async function beginRelocations(target: Target, planned: readonly Planned
   await report.step(`shard ${shards.join(", ")}: gets no other business until it has its new node`, async () => {
     const earlier = await readRelocations(target);
     for (const { shard, nodes, isDrain } of planned)
-      await writeRelocation(target, shard, { nodes, held: isDrain ? undefined : earlier.get(shard)?.held });
+      await writeRelocation(target, shard, {
+        ...earlier.get(shard),
+        nodes,
+        ...(isDrain ? { held: undefined } : {}),
+      });
     await cordonShards(target, shards);
   });
 }
@@ -56,7 +63,8 @@ export async function makeVolumes(target: Target, planned: readonly PlannedReloc
       planned.map(async (one) => {
         const { shard, from, to, nodes } = one;
         await checkDeparture(target, one);
-        await deleteVolumes(target, shard, { keep: [from, to.id], of: nodes });
+        const isKept = (await readRelocations(target)).get(shard)?.inexact;
+        await deleteVolumes(target, shard, { keep: [from, to.id], of: nodes, isKept });
         await addShardVolume(target.agents.nomadAddr, shard - 1, to);
       }),
     );
@@ -77,21 +85,18 @@ export async function relocateShard(
   await report.step(
     `shard ${shard} runs on ${to.name}${how === "copy" ? ", restored from its copy" : ""} and holds its owner lock`,
     async () => {
-      const now = { allocations: await readAllocations(target) };
-      const before = allocationOf(now, shard);
-      if (before !== undefined && before.nodeId !== to.id)
-        await acrossElections(() => target.nomad("POST", `/v1/allocation/${before.id}/stop`));
+      await stopShard(target, planned, report, deadlines);
       await awaitShardOn(target, shard, to, report, deadlines);
     },
   );
-  await finishRelocation(target, shard, report);
+  await finishRelocation(target, shard, report, deadlines);
 }
 
 /** Makes the former node ineligible until the shard runs elsewhere: it might start there again. */
 async function holdNode(target: Target, { shard, from, nodes }: PlannedRelocation): Promise<void> {
   const node = (await readNodes(target)).find(({ id }) => id === from);
   if (node === undefined || !node.isEligible) return;
-  await writeRelocation(target, shard, { nodes, held: from });
+  await changeRecord(target, shard, { nodes, held: from });
   await setEligibility(target, from, false);
 }
 
@@ -108,7 +113,7 @@ async function checkDeparture(target: Target, { shard, how }: PlannedRelocation)
   );
 }
 
-/** Waits until the shard runs on the node, passes its checks there, and owns its number. */
+/** Waits until the shard runs on the node, owns its number there, and has restored its copy if it has one. */
 async function awaitShardOn(
   target: Target,
   shard: number,
@@ -118,61 +123,124 @@ async function awaitShardOn(
 ): Promise<void> {
   const hint =
     `See: task logs:wa-shards. The former volume of shard ${shard} is kept; run the command again to continue, ` +
-    "or task node:join on its former node to go back.";
+    "or start the shard from its copy (task restore).";
   await awaitNothing(report, { deadlineMs, hint }, async () => {
-    const now = allocationOf({ allocations: await readAllocations(target) }, shard);
-    if (now === undefined) return `shard ${shard} has no allocation`;
-    if (now.nodeId !== node.id || now.status !== "running")
-      return `shard ${shard} is ${now.status}, not running on ${node.name} yet`;
     const services = `/v1/health/service/${shardService}?passing=1`;
-    const { body } = await target.consul.blockingGet(services, { index: 0 });
-    const [instance, ...others] = parseInstances(body).filter((one) => one.shard === shard);
-    if (instance === undefined || others.length > 0) return `shard ${shard} does not pass its checks yet`;
-    const owner = await kvGet(target.consul, ownerKey(shard));
-    const { address, port } = JSON.parse(owner?.value || "{}") as { address?: string; port?: number };
-    const isOwner = owner?.session != null && address === instance.address && port === instance.port;
-    return isOwner ? null : `shard ${shard} does not hold its owner lock yet`;
+    return missingAtTarget({
+      shard,
+      node,
+      allocation: allocationOf({ allocations: await readAllocations(target) }, shard),
+      instances: (await target.consul.blockingGet(services, { index: 0 })).body,
+      owner: await kvGet(target.consul, ownerKey(shard)),
+      copy: (await readCopySurveys(target))?.get(shard),
+    });
   });
 }
 
-/** Deletes the former volumes of a shard that runs at its target, and opens it to businesses again. */
-export async function finishRelocation(target: Target, shard: number, report: Report): Promise<void> {
+/**
+ * Stops the shard on its former node. With a copy it also waits until the copy is known to hold the last change; the
+ * record keeps the former volume if that stays open.
+ */
+async function stopShard(
+  target: Target,
+  { shard, to, how }: PlannedRelocation,
+  report: Report,
+  { deadlineMs }: Deadlines,
+): Promise<void> {
+  const before = allocationOf({ allocations: await readAllocations(target) }, shard);
+  if (before === undefined || before.nodeId === to.id) return;
+  const epoch = how === "copy" ? (await readCopySurveys(target))?.get(shard)?.epoch : undefined;
+  if (epoch !== undefined) await changeRecord(target, shard, { inexact: true });
+  await acrossElections(() => target.nomad("POST", `/v1/allocation/${before.id}/stop`));
+  if (epoch === undefined) return;
+  const end = performance.now() + deadlineMs;
+  let isStored: boolean | null = null;
+  while (isStored === null && performance.now() < end) {
+    // The stop of the shard must not depend on Postgres.
+    const copy = await readCopySurveys(target).then(
+      (copies) => copies?.get(shard),
+      () => undefined,
+    );
+    isStored = copy === undefined ? null : wasStoredAtStop(epoch, copy);
+    if (isStored === null) {
+      report.waiting(`the copy of shard ${shard} does not have its last change yet`);
+      await sleep(stopPollMs);
+    }
+  }
+  if (isStored === true) await changeRecord(target, shard, { inexact: undefined });
+}
+
+async function changeRecord(target: Target, shard: number, change: Partial<Relocation>): Promise<void> {
+  const record = (await readRelocations(target)).get(shard);
+  if (record !== undefined) await writeRelocation(target, shard, { ...record, ...change });
+}
+
+/**
+ * Deletes the former volumes of a shard that runs at its target, and opens it to businesses again. Waits for the proof
+ * that it runs there: after an interruption the target may still start or restore.
+ */
+export async function finishRelocation(
+  target: Target,
+  shard: number,
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
   const record = (await readRelocations(target)).get(shard);
   if (record === undefined) return;
   await report.step(`shard ${shard}: its former volume is deleted, and it takes businesses again`, async () => {
     const kept = record.nodes.at(-1)!;
-    const left = await deleteVolumes(target, shard, { keep: [kept], of: record.nodes });
-    if (record.held !== undefined) await setEligibility(target, record.held, true);
-    await uncordonShards(target, [shard]);
-    await deleteRelocation(target, shard);
-    return left.length === 0
-      ? undefined
-      : `shard ${shard} takes businesses again; a former volume is left, because its node is down. When it is back: ` +
-          left.map(({ ID }) => `nomad volume delete -type=host ${ID}`).join("; ");
+    const name = (await readNodes(target)).find(({ id }) => id === kept)?.name ?? kept.slice(0, 8);
+    await awaitShardOn(target, shard, { id: kept, name }, report, deadlines);
+    const left = await deleteVolumes(target, shard, { keep: [kept], of: record.nodes, isKept: record.inexact });
+    const line = await endRelocation(target, shard, kept, left);
+    return record.inexact && left.length > 0 ? `${line} Its last changes may be only there.` : line;
   });
+}
+
+/**
+ * Opens the shard to businesses again. The record stays while a volume is left, and so does the hold on its node, where
+ * Nomad might start the shard with outdated state.
+ */
+async function endRelocation(
+  target: Target,
+  shard: number,
+  kept: string,
+  left: readonly Volume[],
+): Promise<string | undefined> {
+  await uncordonShards(target, [shard]);
+  const record = (await readRelocations(target)).get(shard);
+  if (left.length === 0) {
+    if (record?.held !== undefined) await setEligibility(target, record.held, true);
+    await deleteRelocation(target, shard);
+    return undefined;
+  }
+  await writeRelocation(target, shard, { ...record, nodes: [...left.map(({ NodeID }) => NodeID), kept] });
+  return (
+    `shard ${shard} takes businesses again; a former volume is left, and its node must stay ineligible. To delete it ` +
+    `when the node is up: ${left.map(({ ID }) => `nomad volume delete -type=host ${ID}`).join("; ")}.`
+  );
 }
 
 /** Ends the relocation of a shard that stays where it runs: deletes the volumes that were made elsewhere. */
 export async function cancelRelocation(target: Target, shard: number, stays: string, report: Report): Promise<void> {
   await report.step(`shard ${shard} stays and takes businesses again`, async () => {
     const record = (await readRelocations(target)).get(shard);
-    await deleteVolumes(target, shard, { keep: [stays], of: record?.nodes ?? [] });
-    await uncordonShards(target, [shard]);
-    await deleteRelocation(target, shard);
+    const left = await deleteVolumes(target, shard, { keep: [stays], of: record?.nodes ?? [] });
+    return endRelocation(target, shard, stays, left);
   });
 }
 
-/** Deletes volumes of a shard on these nodes; returns those whose node is not ready. */
+/** Deletes volumes of a shard on these nodes; returns those that are left: of lost nodes, or all if they are kept. */
 async function deleteVolumes(
   target: Target,
   shard: number,
-  { keep, of }: { keep: readonly string[]; of: readonly string[] },
+  { keep, of, isKept = false }: { keep: readonly string[]; of: readonly string[]; isKept?: boolean | undefined },
 ): Promise<Volume[]> {
   const all = await acrossElections(() => listVolumes(target.agents.nomadAddr));
   const former = all.filter(
     ({ Name, NodeID }) => indexOfShardVolume(Name) === shard - 1 && of.includes(NodeID) && !keep.includes(NodeID),
   );
-  if (former.length === 0) return [];
+  if (isKept) return former;
   const left: Volume[] = [];
   for (const volume of former) if (!(await deleteFormer(target, volume))) left.push(volume);
   return left;

@@ -13,6 +13,7 @@ const mostNodes = 100;
 const recordSchema = z.object({
   nodes: z.array(z.string()).min(1).max(mostNodes),
   held: z.string().optional(),
+  inexact: z.boolean().optional(),
 });
 const entriesSchema = z.array(z.object({ Key: z.string(), Value: z.string().nullable() }));
 
