@@ -66,19 +66,21 @@ describe("planMoves", () => {
     expect(rest.some(({ business_id }) => going.has(business_id))).toBeFalse();
   });
 
-  test("spreads over nodes, then over the shards of each", () => {
+  test("gives each node a share by its shards", () => {
     const nodeOf = (shard: number) => (shard === 3 ? "b" : "a");
-    const before = [...residents(1, 30), ...residents(2, 30), ...residents(3, 30)];
+    const even = [...residents(1, 1000), ...residents(2, 1000), ...residents(3, 1000)];
+    expect(planMoves(even, { shards: [1, 2, 3], nodeOf })).toEqual([]);
+    const before = [...residents(1, 40), ...residents(2, 40), ...residents(3, 10)];
     const moves = planMoves(before, { shards: [1, 2, 3], nodeOf });
-    expect(after(before, moves)).toEqual({ 1: 22, 2: 23, 3: 45 });
-    expect(moves).toHaveLength(15);
+    expect(after(before, moves)).toEqual({ 1: 30, 2: 30, 3: 30 });
+    expect(moves).toHaveLength(20);
   });
 
-  test("drains to the node with the fewest sessions", () => {
+  test("drains to the node with the fewest sessions a shard", () => {
     const nodeOf = (shard: number) => (shard === 4 ? "b" : "a");
     const before = [...residents(1, 2), ...residents(2, 2), ...residents(3, 4), ...residents(4, 1)];
     const moves = planMoves(before, { shards: [1, 2, 3, 4], drain: [3], nodeOf });
-    expect(after(before, moves)).toEqual({ 1: 3, 2: 2, 4: 4 });
+    expect(after(before, moves)).toEqual({ 1: 3, 2: 3, 4: 3 });
   });
 
   test("gives no shard more sessions than allowed", () => {

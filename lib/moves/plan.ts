@@ -17,10 +17,10 @@ export type PlanOptions = {
 
 /**
  * Plans moves of businesses between shards. Businesses on a draining or missing shard go to the shard with the fewest
- * sessions on the node with the fewest. Without any, sessions are moved until no node has two more than another, and
- * then until no shard has two more than another shard of its node. An unpaired business costs a shard nothing and moves
- * only off a draining shard. Pure and deterministic: a business that is being moved counts at its target, so that an
- * interrupted plan continues.
+ * sessions on the node with the fewest for each of its shards. Without any, sessions are moved until no move makes two
+ * nodes more even, by sessions for each shard, and then until no shard has two more than another shard of its node. An
+ * unpaired business costs a shard nothing and moves only off a draining shard. Pure and deterministic: a business that
+ * is being moved counts at its target, so that an interrupted plan continues.
  */
 export function planMoves(
   residents: readonly Resident[],
@@ -107,7 +107,7 @@ class Load {
 
   /** Pairs of shards between which a session should move: first of different nodes, then of the same one. */
   imbalances(): { from: number; to: number }[] {
-    const nodes = [...this.#nodes].toSorted(([, a], [, b]) => a - b).map(([name]) => name);
+    const nodes = [...this.#nodes.keys()].toSorted((a, b) => this.#share(a) - this.#share(b));
     const [fewest, most] = [nodes[0], nodes.at(-1)];
     if (fewest === undefined || most === undefined) return [];
     const pairs: { from: number; to: number }[] = [];
@@ -115,8 +115,8 @@ class Load {
       const target = this.least(to, { mustHaveRoom: true });
       if (target !== undefined) pairs.push({ from: this.#fullest(from), to: target });
     };
-    if (this.#nodes.get(most)! - this.#nodes.get(fewest)! > 1)
-      consider(this.#members.get(most)!, this.#members.get(fewest)!);
+    // Strictly less even before than after the move, so that no plan moves a session back.
+    if (this.#share(most) > this.#share(fewest, 1)) consider(this.#members.get(most)!, this.#members.get(fewest)!);
     for (const members of this.#members.values()) {
       const least = this.least(members, { mustHaveRoom: false })!;
       if (this.#shards.get(this.#fullest(members))! - this.#shards.get(least)! > 1) consider(members, members);
@@ -124,14 +124,16 @@ class Load {
     return pairs;
   }
 
+  /** Sessions of a node for each of its shards, with `more` sessions on it: each shard has the same memory. */
+  #share(node: string, more = 0): number {
+    return (this.#nodes.get(node)! + more) / this.#members.get(node)!.length;
+  }
+
   #fullest(members: readonly number[]): number {
     return members.reduce((best, shard) => (this.#shards.get(shard)! > this.#shards.get(best)! ? shard : best));
   }
 
   #compare(a: number, b: number): number {
-    return (
-      this.#nodes.get(this.#nodeOf(a))! - this.#nodes.get(this.#nodeOf(b))! ||
-      this.#shards.get(a)! - this.#shards.get(b)!
-    );
+    return this.#share(this.#nodeOf(a)) - this.#share(this.#nodeOf(b)) || this.#shards.get(a)! - this.#shards.get(b)!;
   }
 }
