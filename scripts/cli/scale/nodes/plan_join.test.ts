@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { array, assert, integer, property } from "fast-check";
 import { allocation, clusterOf, group, node, relocated } from "../testing/cluster_model.ts";
-import type { ClusterNow } from "./cluster_now.ts";
+import type { ClusterNow, Relocation } from "./cluster_now.ts";
 import { planJoin } from "./plan_join.ts";
 
 const options = { withCopies: false, maxSessions: 1000 };
@@ -62,6 +62,28 @@ describe("planJoin", () => {
   test("refuses a node that is down", () => {
     const down = [node(1), node(2), node(3, { status: "down" })];
     expect(plan(clusterOf({ nodes: down, shards: [] })).refusals[0]).toContain("client-3 is down");
+  });
+
+  describe("with an outdated volume on the node", () => {
+    const now = clusterOf({ nodes, shards: on(1, 2) });
+    const left = { ...now, volumes: [...now.volumes, { id: "old", name: "wa-auth[0]", nodeId: "n3" }] };
+    const recorded = (record: Relocation) => plan({ ...left, relocations: new Map([[1, record]]) }).refusals.join();
+
+    test("refuses one without a record", () => {
+      expect(plan(left).refusals.join()).toContain("nomad volume delete -type=host old");
+    });
+
+    test("deletes one of a finished relocation", () => {
+      expect(recorded({ nodes: ["n3", "n1"] })).toBe("");
+    });
+
+    test("refuses the one with the last changes", () => {
+      expect(recorded({ nodes: ["n3", "n1"], inexact: true })).toContain("nomad volume delete");
+    });
+
+    test("refuses one of an unfinished relocation", () => {
+      expect(recorded({ nodes: ["n3", "n1", "n2"] })).toContain("nomad volume delete");
+    });
   });
 
   test("never leaves two shards more elsewhere, nor moves twice", () => {

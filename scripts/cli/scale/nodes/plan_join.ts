@@ -1,6 +1,7 @@
 import { nameOf } from "../job_group.ts";
 import { shardGroup } from "../shards_now.ts";
 import type { VolumeNode } from "../../../stack/placement.ts";
+import { indexOfShardVolume } from "../../../stack/volumes.ts";
 import type { AllocationNow, ClusterNow, GroupNow, NodeNow } from "./cluster_now.ts";
 import {
   describeFinished,
@@ -8,11 +9,12 @@ import {
   faultOfMoves,
   finishedRelocations,
   planRelocations,
+  strayVolumes,
 } from "./plan_relocations.ts";
 import type { DepartureOptions, PlannedRelocation } from "./plan_relocations.ts";
 import { takesWork } from "./plan_replicas.ts";
 import { Room } from "./room.ts";
-import { isOtherGroup, shardsOn } from "./shards_of_node.ts";
+import { allocationOf, isOtherGroup, shardsOn, volumesOf } from "./shards_of_node.ts";
 
 /** A replica that is stopped, so that Nomad starts it on the node that joins. */
 export type SpreadReplica = { job: string; group: string; allocationId: string };
@@ -62,8 +64,8 @@ export function planJoin(
     const fault = faultOfMoves(uncordoned, [one], [one.shard], options);
     if (fault !== undefined) refusals.push(fault);
   }
-  refusals.push(...relocations.refusals);
   const finished = finishedRelocations(now);
+  refusals.push(...new Set([...relocations.refusals, ...outdatedVolumes(now, node, finished)]));
   const replicas = replicasFor(now, joined, nodes, room);
   return {
     lines: [
@@ -79,6 +81,26 @@ export function planJoin(
     relocations: relocations.planned,
     replicas,
   };
+}
+
+/** Refuses volumes on the node of shards that run elsewhere, without those that the end of a relocation deletes. */
+function outdatedVolumes(now: ClusterNow, node: NodeNow, finished: readonly number[]): string[] {
+  const here = now.volumes.filter(({ nodeId }) => nodeId === node.id);
+  return here.flatMap(({ name }) => {
+    const index = indexOfShardVolume(name);
+    if (index === null) return [];
+    const shard = index + 1;
+    const runsOn = allocationOf(now, shard)?.nodeId;
+    const { nodes = [], inexact = false } = now.relocations.get(shard) ?? {};
+    if (runsOn === undefined || runsOn === node.id || nodes.at(-1) === node.id) return [];
+    if (finished.includes(shard) && nodes.includes(node.id) && !inexact) return [];
+    const others = volumesOf(now, shard).filter(({ nodeId }) => nodeId !== node.id);
+    return strayVolumes(
+      now,
+      shard,
+      others.map(({ nodeId }) => nodeId),
+    );
+  });
 }
 
 /** Shards that go to the node: those that an interrupted run chose, then from the nodes with the most. */
