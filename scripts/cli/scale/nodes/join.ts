@@ -19,6 +19,7 @@ import type { SpreadReplica } from "./plan_join.ts";
 import type { DepartureOptions } from "./plan_relocations.ts";
 import { readAllocations, readCluster, readNodes } from "./read_cluster.ts";
 import { beginRelocations, cancelRelocation, finishRelocation, makeVolumes, relocateShard } from "./relocate.ts";
+import { awaitSystemJobs, systemJobsOf } from "./system_jobs.ts";
 import { spreadBusinesses } from "./spread_businesses.ts";
 
 async function joinNode(target: Target, name: string, options: DepartureOptions, settings: Settings): Promise<Change> {
@@ -48,6 +49,11 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
       for (const shard of finished) await finishRelocation(target, shard, report, settings);
       for (const shard of kept) await cancelRelocation(target, shard, node.id, report);
       await report.step(`${node.name} is eligible`, () => makeEligible(target, node));
+      const system = systemJobsOf(now, node);
+      if (system.length > 0)
+        await report.step(`the system jobs run on ${node.name}`, () =>
+          awaitSystemJobs(target, node, system, report, settings),
+        );
       for (const one of relocations) {
         await beginRelocations(target, [one], report);
         await emptyCordoned(target, [one], options, report, settings);
