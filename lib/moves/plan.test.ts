@@ -76,7 +76,7 @@ describe("planMoves", () => {
     expect(moves).toHaveLength(20);
   });
 
-  test("drains to the node with the fewest sessions a shard", () => {
+  test("drains to the node with the smallest share", () => {
     const nodeOf = (shard: number) => (shard === 4 ? "b" : "a");
     const before = [...residents(1, 2), ...residents(2, 2), ...residents(3, 4), ...residents(4, 1)];
     const moves = planMoves(before, { shards: [1, 2, 3, 4], drain: [3], nodeOf });
