@@ -6986,8 +6986,8 @@ export interface components {
              */
             drain?: number[];
             /**
-             * @description A shard with this number of linked phones gets no other. Without it, a shard takes any number.
-             * @example 1000
+             * @description A shard with this number of linked phones gets no other.
+             * @default 1000
              */
             max_sessions?: number;
         };

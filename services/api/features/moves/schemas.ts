@@ -41,9 +41,8 @@ export const rebalanceRequest = z
       .max(1000)
       .default([])
       .openapi({ description: "Shards to empty. If set, businesses on other shards are not moved." }),
-    max_sessions: z.int().min(1).max(100_000).optional().openapi({
-      description: "A shard with this number of linked phones gets no other. Without it, a shard takes any number.",
-      example: 1000,
+    max_sessions: z.int().min(1).max(100_000).default(1000).openapi({
+      description: "A shard with this number of linked phones gets no other.",
     }),
   })
   .openapi("Rebalance");
