@@ -6,7 +6,6 @@ import { useBusiness } from "../testing/use_business.ts";
 import {
   applyGroupReceipts,
   applyReceipts,
-  beginMoves,
   changeStates,
   completeInbound,
   deleteBusiness,
@@ -14,8 +13,6 @@ import {
   dueDeliveries,
   failCancelled,
   failDuplicates,
-  fenceMove,
-  finishMove,
   finishUpload,
   forgetOld,
   holdBroadcast,
@@ -34,7 +31,6 @@ import {
   replayDeliveries,
   resolveChat,
   settleAlias,
-  switchMove,
   unmergedAliases,
 } from "./index.ts";
 import type { Message, WebhookDelivery } from "./index.ts";
@@ -280,30 +276,6 @@ describe("names of accounts", () => {
     expect(await rekeyMessages(scope(), { alias: lid, chat }, { limit: 10 })).toBe(0);
     expect(await settleAlias(scope(), { alias: lid, chat })).toBeUndefined();
     expect(await unmergedAliases(scope(), 10)).toEqual([{ alias: lid, chat: number(5) }]);
-  });
-});
-
-describe("businesses are locked before their moves:", () => {
-  const steps = {
-    fenceMove: { prepare: async () => {}, run: (id: string) => fenceMove(platform(), id) },
-    switchMove: {
-      prepare: async (id: string) => {
-        await fenceMove(platform(), id);
-        await database().owner`update moves set step = 'tombstoned', checksum = ${"0".repeat(64)} where id = ${id}`;
-      },
-      run: (id: string) => switchMove(platform(), id),
-    },
-    finishMove: {
-      prepare: (id: string) => fenceMove(platform(), id),
-      run: (id: string) => finishMove(platform(), { id, from: "fenced", to: "rolled_back" }),
-    },
-  };
-  test.each(Object.entries(steps))("%s", async (_, { prepare, run }) => {
-    const id = uuidv7();
-    await beginMoves(platform(), [{ id, business_id: scope().businessId, to_shard: 2 }]);
-    await prepare(id);
-    const locks = [lockRow("businesses", scope().businessId), lockRow("moves", id)] as const;
-    expect(await besideOrderedLocks(database(), locks, () => run(id))).toMatchObject({ id });
   });
 });
 

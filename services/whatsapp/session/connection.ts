@@ -155,8 +155,7 @@ export class Connection {
     const { ev, ws } = this.#socket;
     ev.on("creds.update", () => this.#unlessOver(() => this.#options.auth.saveCreds()));
     ev.on("connection.update", (update) => this.#unlessOver(() => this.#updated(update)));
-    // The code is a gateway's, whichever it is, and says nothing about the login. Baileys would wait for a close event
-    // that does not come.
+    // The code is a gateway's and says nothing about the login. Baileys would wait for a close that does not come.
     ws.once("unexpected-response", () => this.#end({ code: 503 }));
     ws.once("frame", () => this.#unlessOver(() => this.#watchdog.awaitLogin()));
     ws.on("frame", (stanza: Partial<BinaryNode>) => {
@@ -168,7 +167,7 @@ export class Connection {
     });
     // Before Baileys' own listeners, which lead to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#intake.stanza(stanza));
-    // A status in a stanza of its own differs from a message in its tag alone, which names the acknowledgement's class.
+    // Differs from a message in its tag alone, which names the acknowledgement's class.
     ws.on("CB:status", (stanza: BinaryNode) => {
       if (isChannelStatus(stanza)) this.#unlessOver(() => this.#acknowledge(stanza));
       else ws.emit("CB:message", stanza);
