@@ -3,7 +3,9 @@ import { messageOf } from "../../../lib/core/errors.ts";
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import { queuesOf } from "../../../lib/queues/definitions.ts";
 import type { Profile } from "../../../lib/queues/definitions.ts";
+import { connectConsul } from "../../stack/consul.ts";
 import { createNomad } from "../../stack/nomad.ts";
+import { readCordon } from "../scale/nodes/cordon.ts";
 import { adminApi } from "./admin_api.ts";
 import { resultCommand } from "../arguments.ts";
 import { compareCounts, countsInFiles, driftOfNumShards } from "./drift.ts";
@@ -82,11 +84,12 @@ async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: 
 }
 
 const counted = part(groups);
-const [jobs, shards, queues, drift] = await Promise.all([
+const [jobs, shards, queues, drift, cordon] = await Promise.all([
   counted,
   part(() => bodyOf(api.GET("/v1/admin/shards"))),
   part(() => bodyOf(api.GET("/v1/admin/queues"))),
   counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
+  part(() => readCordon({ consul: connectConsul(stack.consul_http_addr) })),
 ]);
 
 /** The groups of workers that serve a queue; undefined if the jobs could not be read. */
@@ -99,7 +102,7 @@ function servedBy(queue: string): string | undefined {
 }
 
 const short = "value" in jobs ? jobs.value.filter(({ running, count }) => running < count) : [];
-const healthy = [jobs, shards, queues].every((read) => "value" in read) && short.length === 0;
+const healthy = [jobs, shards, queues, cordon].every((read) => "value" in read) && short.length === 0;
 
 if (values.json) {
   const plain = <T>(read: { value: T } | { error: string }, pick: (value: T) => unknown) =>
@@ -111,6 +114,7 @@ if (values.json) {
       base_url: stack.base_url,
       jobs: plain(jobs, (value) => value),
       shards: plain(shards, ({ data }) => data),
+      cordoned: plain(cordon, (value) => value),
       queues: plain(queues, ({ data }) => data),
       drift: plain(drift, (value) => value),
     }),
@@ -147,6 +151,8 @@ if (values.json) {
       ]),
     ]),
   );
+  const cordoned = "value" in cordon ? cordon.value.join(", ") : `unknown: ${cordon.error}`;
+  if (cordoned !== "") show("Cordoned shards, which get no business", cordoned);
   show(
     "Queues",
     rows(queues, ({ data }) => [
