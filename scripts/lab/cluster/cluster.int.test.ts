@@ -87,7 +87,7 @@ describe("task cluster", () => {
   });
 
   test("powers a node off and on", async () => {
-    await run("kill", "client-1");
+    expect(await run("kill", "client-1")).toMatchObject({ code: 0, result: { killed: "client-1" } });
     expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: false, consul: false, nomad: false });
     expect((await run("restart", "client-1")).result).toMatchObject({ done: "powered on" });
     expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: true, consul: true, nomad: true });

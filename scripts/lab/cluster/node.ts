@@ -26,6 +26,8 @@ const pidFile = (cluster: Cluster, member: Member, program: string) =>
 export async function pidOf(cluster: Cluster, member: Member, program: string): Promise<number | null> {
   const pid = Number(await readFile(pidFile(cluster, member, program), "utf8").catch(() => ""));
   if (!(pid > 0)) return null;
+  // Ended, but not yet reaped by its parent.
+  if (/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""))) return null;
   // The pid may have been given to another process since.
   const cgroups = await readFile(`/proc/${pid}/cgroup`, "utf8").catch(() => "");
   return new RegExp(`/${cluster.layout.prefix}/${member.name}(/|$)`, "m").test(cgroups) ? pid : null;

@@ -12,6 +12,7 @@ describe("a session that is stopped on request", () => {
   test("stays closed across a restart until it is started", async () => {
     const { simulator, shard, business, phone, contact, restart, waitingMail, contactWrites, received } = scenario;
     await shard.pair(simulator, business, phone);
+    await until(async () => (await waitingMail()) === 0, { what: "the data that follows a pairing" });
     expect((await control("stop")).status).toBe(202);
     expect(await shard.view(business)).toMatchObject({
       status: "disconnected",
