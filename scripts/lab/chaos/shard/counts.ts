@@ -1,4 +1,5 @@
 import type { BothSides } from "./both_sides.ts";
+import type { PostgresSide, Row } from "./postgres_side.ts";
 import type { Register } from "./scenarios/occurrence.ts";
 
 export type Counts = {
@@ -37,6 +38,10 @@ export function countsOf(
     passingFailures: failed.filter(
       ({ wa_message_id: waId, chat, error_code: error }) => !whatsapp.finallyRefused({ waId, chat, error }),
     ).length,
-    invented: rows.filter((row) => row.direction === "inbound" && !register.written.has(row.wa_message_id)).length,
+    invented: inventedRows(postgres, register).length,
   };
 }
+
+/** Received messages that no phone wrote. */
+export const inventedRows = ({ rows }: PostgresSide, register: Register): Row[] =>
+  rows.filter((row) => row.direction === "inbound" && !register.written.has(row.wa_message_id));

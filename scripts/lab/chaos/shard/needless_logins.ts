@@ -13,14 +13,15 @@ export type OwnFaults = {
 };
 
 /**
- * Counts the logins that no fault of the run explains: the client itself had ended the device's connection before, and
+ * Finds the logins that no fault of the run explains: the client itself had ended the device's connection before, and
  * neither did its process die nor its disk fill up since it was opened.
  */
-export function needlessLogins(events: readonly Event[], { deaths, outages }: OwnFaults): number {
+export function needlessLogins(events: readonly Event[], { deaths, outages }: OwnFaults): Event[] {
   const openedAt = new Map<string, number>();
   const leftAt = new Map<string, number>();
-  let needless = 0;
-  for (const { event, phone, device, at, ...more } of events) {
+  const needless: Event[] = [];
+  for (const one of events) {
+    const { event, phone, device, at, ...more } = one;
     const name = `${phone} ${device}`;
     if (event === "ended") {
       if ("by" in more && more.by === "client") leftAt.set(name, at);
@@ -31,7 +32,7 @@ export function needlessLogins(events: readonly Event[], { deaths, outages }: Ow
     leftAt.delete(name);
     if (opened === undefined || left === undefined) continue;
     const died = deaths.some((death) => death > opened && death < at);
-    if (!died && !outages.some(({ from, to }) => left >= from && left <= to)) needless += 1;
+    if (!died && !outages.some(({ from, to }) => left >= from && left <= to)) needless.push(one);
   }
   return needless;
 }

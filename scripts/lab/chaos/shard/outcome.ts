@@ -3,7 +3,7 @@ import { compareChats } from "../../rig/comparison.ts";
 import type { Comparison } from "../../rig/comparison.ts";
 import { readBothSides } from "./both_sides.ts";
 import type { BothSides } from "./both_sides.ts";
-import { countsOf } from "./counts.ts";
+import { countsOf, inventedRows } from "./counts.ts";
 import type { Counts } from "./counts.ts";
 import type { Logins } from "./logins.ts";
 import { needlessLogins } from "./needless_logins.ts";
@@ -53,14 +53,21 @@ export async function outcomeOf(
   const sides = await agreed(stage, traffic, phones);
   const faults = await traffic.side.faults(sides);
   for (const fault of faults.slice(0, printed)) process.stderr.write(`${fault}\n`);
+  for (const row of inventedRows(sides.postgres, traffic.side.register).slice(0, printed))
+    process.stderr.write(
+      `nobody wrote ${row.wa_message_id} in ${row.chat}: ${row.type} ${row.content?.reason ?? ""}\n`,
+    );
+  const needless = needlessLogins(
+    [...sides.whatsapp.all("login"), ...sides.whatsapp.all("ended")].toSorted((a, b) => a.seq - b.seq),
+    { deaths: stage.shard.deaths, outages },
+  );
+  for (const { phone, at } of needless.slice(0, printed))
+    process.stderr.write(`needless login of ${phone} at ${new Date(at).toISOString()}\n`);
   return {
     ...countsOf(sides, phones, traffic.side.register),
     ...(await mainTraffic(stage, traffic, sides)),
     ...(await phonesOf(simulator, traffic)),
-    needlessLogins: needlessLogins(
-      [...sides.whatsapp.all("login"), ...sides.whatsapp.all("ended")].toSorted((a, b) => a.seq - b.seq),
-      { deaths: stage.shard.deaths, outages },
-    ),
+    needlessLogins: needless.length,
     happened: traffic.side.happened(sides),
     faults,
   };
