@@ -62,5 +62,5 @@ describe("chaos:shard", () => {
     expect(result.sent.sent).toBeGreaterThanOrEqual(400);
     // In a batch, in a write, twice in a pairing, and without Consul.
     expect(result.deaths).toBeGreaterThanOrEqual(5);
-  }, 480_000);
+  }, 720_000);
 });
