@@ -55,7 +55,7 @@ export async function outcomeOf(
   for (const fault of faults.slice(0, printed)) process.stderr.write(`${fault}\n`);
   for (const row of inventedRows(sides.postgres, traffic.side.register).slice(0, printed))
     process.stderr.write(
-      `nobody wrote ${row.wa_message_id} in ${row.chat}: ${row.type} ${row.content?.reason ?? ""}\n`,
+      `without a writer: ${row.wa_message_id} in ${row.chat}: ${row.type} ${row.content?.reason ?? ""}\n`,
     );
   const needless = needlessLogins(
     [...sides.whatsapp.all("login"), ...sides.whatsapp.all("ended")].toSorted((a, b) => a.seq - b.seq),
