@@ -67,6 +67,12 @@ const allocation = async (job: string, index: number) => {
 
 /** The process of a shard. */
 const shardProcess = async (index: number) => serviceProcess((await allocation("wa-shards", index)).ID, "whatsapp");
+/** Waits for the process if Nomad is restarting it. */
+const killShard = (index: number) =>
+  until(async () => process.kill(await shardProcess(index), "SIGKILL"), {
+    what: `shard ${index + 1} to run`,
+    everyMs: 200,
+  });
 
 type Demo = {
   sent: number;
@@ -200,9 +206,9 @@ describe("a stack", () => {
       const killer = async () => {
         // Nomad restarts a shard 20 times a minute and then waits for the minute to end (wa-shards.nomad.hcl).
         while (!killed.stop && killed.times < 15) {
-          process.kill(await shardProcess(0), "SIGKILL");
+          await killShard(0);
           killed.times += 1;
-          process.kill(await shardProcess(1), "SIGKILL");
+          await killShard(1);
           await until(async () => (await shards()).filter(({ healthy }) => healthy).length === 2, {
             what: "both shards to return",
             everyMs: 200,

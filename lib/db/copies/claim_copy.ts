@@ -64,7 +64,8 @@ export async function releaseCopy(
   { shard, epoch, seq }: { shard: number; epoch: number; seq: number },
 ): Promise<void> {
   await scope.ask(sql`
-    update shard_copies set leased_until = now(), exact = complete
+    -- A second ago, because the clock of Postgres may be set back by less.
+    update shard_copies set leased_until = now() - interval '1 second', exact = complete
     where shard = ${shard} and epoch = ${epoch} and tail_seq = ${seq}`);
 }
 
