@@ -46,6 +46,7 @@ const outages: Step[] = [
     name: "Consul down, and the shard killed",
     run: ({ stage, outageS }) => stopFor(stage.consul, outageS, () => stage.shard.kill()),
   },
+  { name: "the shard suspended", run: suspend },
   { name: "the worker killed", run: ({ stage }) => stage.worker.kill() },
   { name: "disk full", run: diskFull, endsConnections: true },
 ];
@@ -62,6 +63,15 @@ async function killInMidBatch({ stage: { shard, simulator } }: StepContext): Pro
   });
   await shard.kill();
   await shard.ready();
+}
+
+/** Longer than the shard may count on its lock without Consul; shorter than a silence that ends a connection. */
+const suspensionS = 20;
+
+async function suspend({ stage: { shard }, outageS }: StepContext): Promise<void> {
+  shard.signal("SIGSTOP");
+  await Bun.sleep(Math.min(suspensionS, outageS) * 1000);
+  shard.signal("SIGCONT");
 }
 
 /** Uses kill_mid_write.ts, which is preloaded into the shard. */
