@@ -21,7 +21,7 @@ import { resetVolume } from "./signal_reset.ts";
 /** Together less than the lease: a lost answer costs one renewal. */
 const waits: Waits = { acquireMs: 2_000, answerMs: 4_000 };
 
-/** Where the copy is. */
+/** Postgres has the tail of the copy, the storage its snapshots. */
 export type CopyAccess = { scope: CopyScope; storage: SealedStore | null };
 
 export type CopyStart = {
