@@ -64,7 +64,7 @@ export async function releaseCopy(
   { shard, epoch, seq }: { shard: number; epoch: number; seq: number },
 ): Promise<void> {
   await scope.ask(sql`
-    -- A second ago, because the clock of Postgres may be set back by less.
+    -- A second ago: the column rounds up to whole milliseconds, and the clock may be set back.
     update shard_copies set leased_until = now() - interval '1 second', exact = complete
     where shard = ${shard} and epoch = ${epoch} and tail_seq = ${seq}`);
 }

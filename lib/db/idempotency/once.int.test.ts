@@ -62,7 +62,7 @@ describe("once", () => {
     for (const [n, lifetimeS] of [-1, 60].entries()) {
       await insertConsoleSession(platform, { hash: String(n).repeat(64), key_id: key!.id, lifetimeS });
     }
-    await database.owner`update idempotency_keys set expires_at = now() where key = 'old'`;
+    await database.owner`update idempotency_keys set expires_at = now() - interval '1 second' where key = 'old'`;
     expect(await removeExpired(platform)).toEqual({ idempotency_keys: 1, console_sessions: 1, more: false });
     expect(await removeExpired(platform)).toEqual({ idempotency_keys: 0, console_sessions: 0, more: false });
   });

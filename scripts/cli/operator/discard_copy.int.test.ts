@@ -20,7 +20,7 @@ const claim = (seen: number | null) =>
     exact: false,
     leaseMs,
   });
-const endLease = () => database.owner`update shard_copies set leased_until = now()`;
+const endLease = () => database.owner`update shard_copies set leased_until = now() - interval '1 second'`;
 
 beforeAll(async () => {
   database = await createMigratedDatabase();

@@ -16,7 +16,8 @@ describe("release rate", () => {
     // Six at ten a second: the first at once, the last after half a second.
     expect(performance.now() - begun).toBeGreaterThan(480);
     expect(await status(later)).toBe("scheduled");
-    await stage.workers.database.owner`update broadcasts set scheduled_at = now() where id = ${later}`;
+    await stage.workers.database
+      .owner`update broadcasts set scheduled_at = now() - interval '1 second' where id = ${later}`;
     await stage.workers.sweep();
     await reached(later, "completed");
   });

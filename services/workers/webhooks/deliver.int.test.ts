@@ -128,7 +128,7 @@ describe("retries", () => {
         where webhook_id = ${endpoint.id}`;
     await stage.workers.database.owner`
     update webhook_deliveries set status = 'pending', next_attempt_at = date_trunc('milliseconds',
-    now()), expires_at = now() where webhook_id = ${disabled.id}`;
+    now()), expires_at = now() - interval '1 second' where webhook_id = ${disabled.id}`;
     await stage.workers.redis.flushdb();
     await stage.workers.sweep();
     await until(() => endpoint.received.length === 6, { what: "the events again" });

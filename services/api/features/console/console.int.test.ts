@@ -66,7 +66,7 @@ describe("a console session", () => {
 
   test("expires", async () => {
     const cookie = await signIn(api);
-    await api.database.owner`update console_sessions set expires_at = now()`;
+    await api.database.owner`update console_sessions set expires_at = now() - interval '1 second'`;
     expect((await requestWithCookie(api, "GET", "/v1/businesses", cookie)).status).toBe(401);
   });
 

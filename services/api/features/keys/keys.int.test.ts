@@ -63,7 +63,7 @@ test("refuses an expired key", async () => {
   const made = await api.request("POST", `/v1/businesses/${id}/keys`, { body });
   expect(made.body).toMatchObject({ name: "Till", expires_at: body.expires_at, last_used_at: null });
   expect((await api.request("GET", `/v1/businesses/${id}`, { key: made.body.key })).status).toBe(200);
-  await api.database.owner`update api_keys set expires_at = now() where id = ${made.body.id}`;
+  await api.database.owner`update api_keys set expires_at = now() - interval '1 second' where id = ${made.body.id}`;
   expect((await api.request("GET", `/v1/businesses/${id}`, { key: made.body.key })).status).toBe(401);
   expect(
     (await api.request("POST", `/v1/businesses/${id}/keys`, { body: { ...body, expires_at: "2020-01-01T00:00:00Z" } }))

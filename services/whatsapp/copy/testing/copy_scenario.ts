@@ -77,7 +77,8 @@ export function copyScenario(): CopyScenario {
       if (entry?.session) await consul.api.session.destroy(entry.session);
     },
     expireLease: async () => {
-      await scenario.database.owner`update shard_copies set leased_until = now() where shard = ${shards.index + 1}`;
+      await scenario.database
+        .owner`update shard_copies set leased_until = now() - interval '1 second' where shard = ${shards.index + 1}`;
     },
     expireOwner: async () => {
       await scenario.expireLock();
