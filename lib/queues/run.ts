@@ -116,5 +116,8 @@ export function createStopwatch(timeoutMs: number) {
   };
 }
 
-/** BullMQ's progress field of a postponed job: its consecutive runs without progress, and when it is due. */
-export type Postponed = { postponed: number; due: number };
+/**
+ * BullMQ's progress field of a postponed job: its consecutive runs without progress, its consecutive refusals by
+ * versions that cannot run it (absent: none), and when it is due.
+ */
+export type Postponed = { postponed: number; refused?: number; due: number };

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import type { Queue } from "bullmq";
 import { until } from "../testing/until.ts";
 import { queueOn } from "./connection.ts";
 import { definitionOf } from "./definitions.ts";
 import type { QueueDefinition } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
+import { defaultVersionWaits, waitForVersion } from "./incompatible_job.ts";
 import { useQueues } from "../testing/use_queues.ts";
 
 const stage = useQueues();
@@ -12,6 +14,42 @@ const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
 const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backoff: { baseMs: 1, maxMs: 2 } };
 const letters = async () => (await stage.queues.deadLetters.list("high")).letters;
 const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
+
+describe("a rolling deploy", () => {
+  const newer = (queue: Queue) => queue.add("job_of_a_newer_release", {}, { attempts: 5 });
+
+  test("keeps a newer release's job for its worker", async () => {
+    await stage.queues.serve("high", {}, { versionWaits: defaultVersionWaits });
+    await newer(await queueOn(stage.queues.redis, "high"));
+    const line = await until(() => stage.queues.lines.find((one) => one["job"] === "job_of_a_newer_release"), {
+      what: "the refusal",
+    });
+    expect(line).toMatchObject({ outcome: "postponed" });
+    expect(await letters()).toEqual([]);
+    expect(await (await queueOn(stage.queues.redis, "high")).getDelayedCount()).toBe(1);
+  });
+
+  test("keeps a newer release's payload for its worker", async () => {
+    const send = async () => ({});
+    const old = await stage.queues.serve("high", { send }, { versionWaits: defaultVersionWaits });
+    const high = await queueOn(stage.queues.redis, "high");
+    await high.add("send", { ...payload, version: 2 }, { attempts: 5 });
+    await until(() => stage.queues.lines.find((one) => one["outcome"] === "postponed"), { what: "the refusal" });
+    await old.close(0);
+    expect(await letters()).toEqual([]);
+    const [job] = await high.getDelayed();
+    expect(job).toMatchObject({ name: "send", data: { version: 2 }, attemptsMade: 0 });
+  });
+
+  test("waits longer after each refusal, then gives up", () => {
+    const waits = { baseMs: 1_000, maxMs: 15_000, refusals: 3 };
+    for (const [refusals, mostMs] of [1_000, 2_000, 4_000].entries()) {
+      const ms = waitForVersion(refusals, waits)!;
+      expect(ms).toBeWithin(mostMs / 2, mostMs + 1);
+    }
+    expect(waitForVersion(3, waits)).toBeUndefined();
+  });
+});
 
 describe("dead letters", () => {
   test("keep an unknown job and its reason", async () => {
@@ -31,12 +69,11 @@ describe("dead letters", () => {
 
   test("keep an invalid payload, which is never logged", async () => {
     let runs = 0;
-    await stage.queues.serve("high", {
-      send: async () => {
-        runs += 1;
-        return {};
-      },
-    });
+    const send = async () => {
+      runs += 1;
+      return {};
+    };
+    await stage.queues.serve("high", { send });
     await (
       await queueOn(stage.queues.redis, "high")
     ).add("send", { business_id: "x", text: "content" }, { attempts: 5 });

@@ -9,6 +9,8 @@ import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
 import { definitionOf, jobDefinition } from "./definitions.ts";
 import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
+import { defaultVersionWaits, IncompatibleJob, waitForVersion } from "./incompatible_job.ts";
+import type { VersionWaits } from "./incompatible_job.ts";
 import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
 import { createStopwatch, RunCancelled } from "./run.ts";
 import { waitBeforeNextRun } from "./next_run.ts";
@@ -24,6 +26,7 @@ export type QueueWorkerOptions = {
   /** Default: the queue's own. Tests shorten its times. */
   definition?: QueueDefinition;
   recovery?: Recovery;
+  versionWaits?: VersionWaits;
 };
 
 /** Timing of the recovery of jobs from a dead worker. */
@@ -68,6 +71,7 @@ export function createQueueWorker({
   metrics,
   definition = definitionOf(queue),
   recovery = defaultRecovery,
+  versionWaits = defaultVersionWaits,
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
   const stopwatch = createStopwatch(definition.timeoutMs);
@@ -78,7 +82,8 @@ export function createQueueWorker({
 
   const runJob = async (job: Job, token?: string): Promise<void> => {
     const start = performance.now();
-    const postponed = postponedRuns(job);
+    const { postponed, refused } = postponedRuns(job);
+    let refusedNow = 0;
     const attempt = postponed + job.attemptsMade + 1;
     const served = jobs.get(job.name);
     const { log, series } = served ?? reportsOf(job.name);
@@ -94,7 +99,7 @@ export function createQueueWorker({
     let result: RunResult;
     try {
       if (served === undefined) {
-        throw new UnrecoverableError(
+        throw new IncompatibleJob(
           `The queue ${queue} has no job "${job.name}". Another version of the program enqueued it.`,
         );
       }
@@ -116,12 +121,14 @@ export function createQueueWorker({
         }
       }
     } catch (error) {
-      if (!(error instanceof RunCancelled)) {
+      const inMs = waitAfter(error, refused, versionWaits);
+      if (inMs === undefined) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         log.warn(ended(last ? "dead" : "failed", { error }), "job");
         throw withShortMessage(error);
       }
-      result = { again: { inMs: 0, reason: error.message } };
+      if (error instanceof IncompatibleJob) refusedNow = refused + 1;
+      result = { again: { inMs, reason: messageOf(error) } };
     }
     const { counts, again } = result;
     if (again === undefined) {
@@ -133,9 +140,10 @@ export function createQueueWorker({
     if (!(again.inMs >= 0))
       log.warn({ job_id: job.id, asked_ms: again.inMs, in_ms: inMs, reason: again.reason }, "wait in the past");
     const due = Date.now() + inMs;
-    const postponedNow = again.progressed === true ? 0 : postponed + 1;
+    // A refusal is no run of the handler, whose backoff depends on the number of its runs.
+    const postponedNow = again.progressed === true ? 0 : refusedNow > 0 ? postponed : postponed + 1;
     if (postponedNow !== postponed || inMs > 0)
-      await job.updateProgress({ postponed: postponedNow, due } satisfies Postponed);
+      await job.updateProgress({ postponed: postponedNow, refused: refusedNow, due } satisfies Postponed);
     await job.moveToDelayed(due, token);
     log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
     throw new DelayedError();
@@ -220,7 +228,13 @@ function parse({ schema }: Served, job: Job): Payload<JobName> {
   const parsed = schema.safeParse(job.data);
   if (parsed.success) return parsed.data;
   const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
-  throw new UnrecoverableError(`The payload of "${job.name}" is invalid: ${fields.join("; ")}.`);
+  throw new IncompatibleJob(`The payload of "${job.name}" is invalid: ${fields.join("; ")}.`);
+}
+
+/** The delay after which a job without a result runs again; undefined if its run failed. */
+function waitAfter(error: unknown, refused: number, versionWaits: VersionWaits): number | undefined {
+  if (error instanceof RunCancelled) return 0;
+  return error instanceof IncompatibleJob ? waitForVersion(refused, versionWaits) : undefined;
 }
 
 /** Truncates a long message, because BullMQ stores it in Redis twice: in the job and in its event stream. */
@@ -249,7 +263,8 @@ function isIdle(counts: RunResult["counts"]): boolean {
   return true;
 }
 
-/** Returns the number of consecutive postponed runs without progress. */
-function postponedRuns(job: Job): number {
-  return (job.progress as Partial<Postponed>).postponed ?? 0;
+/** Returns the numbers of consecutive postponed runs without progress, and of consecutive refusals. */
+function postponedRuns(job: Job): Required<Omit<Postponed, "due">> {
+  const { postponed = 0, refused = 0 } = job.progress as Partial<Postponed>;
+  return { postponed, refused };
 }

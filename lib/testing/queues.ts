@@ -12,6 +12,9 @@ import { createQueueWorker } from "../queues/worker.ts";
 import type { Handlers } from "../queues/run.ts";
 import type { QueueWorker, QueueWorkerOptions } from "../queues/worker.ts";
 
+/** Jobs that no version knows become dead letters soon. */
+const versionWaits = { baseMs: 1, maxMs: 2, refusals: 2 };
+
 /**
  * Empties the Redis database and creates a producer and workers on demand, with their log lines. They use the
  * connection `served` if it is given; `redis` is the test's own connection.
@@ -38,7 +41,15 @@ export async function createTestQueues(url = testRedisUrl(), served?: Redis) {
       handlers: Handlers,
       options: Partial<QueueWorkerOptions> & { definition?: QueueDefinition } = {},
     ) => {
-      const worker = createQueueWorker({ queue, redis, handlers, logger, metrics: jobMetrics, ...options });
+      const worker = createQueueWorker({
+        queue,
+        redis,
+        handlers,
+        logger,
+        metrics: jobMetrics,
+        versionWaits,
+        ...options,
+      });
       workers.push(worker);
       await worker.ready();
       return worker;
