@@ -201,13 +201,28 @@ describe("notifications to an unlinked client", () => {
   });
 });
 
+describe("an unanswered query", () => {
+  test("ends by the timer of the settings", async () => {
+    const timers: number[] = [];
+    const startQueryTimer = (ms: number) => {
+      timers.push(ms);
+      return { delay: Promise.resolve(), cancel: () => {} };
+    };
+    const { socket, end } = offlineSocket({ startQueryTimer });
+    expect(await socket.waitForMessage("1", 30_000)).toBeUndefined();
+    expect(timers).toEqual([30_000]);
+    await end();
+  });
+});
+
 type OfflineOptions = {
+  startQueryTimer?: (ms: number) => { delay: Promise<void>; cancel: () => void };
   me?: { id: string; name: string };
   decryptMessage?: SignalRepositoryWithLIDStore["decryptMessage"];
 };
 
 /** Creates a Baileys socket without a server. Collects the errors and the acknowledgements that it logs. */
-function offlineSocket({ decryptMessage, ...creds }: OfflineOptions) {
+function offlineSocket({ decryptMessage, startQueryTimer, ...creds }: OfflineOptions) {
   const errors: string[] = [];
   const acks: Record<string, string>[] = [];
   const ignore = () => {};
@@ -236,6 +251,7 @@ function offlineSocket({ decryptMessage, ...creds }: OfflineOptions) {
     logger,
     enableRecentMessageCache: false,
     ...(decryptMessage && { makeSignalRepository }),
+    ...(startQueryTimer && { startQueryTimer }),
   });
   return { socket, errors, acks, end: () => Promise.resolve(socket.end(undefined)) };
 }

@@ -8,6 +8,7 @@ import type {
 } from "@whiskeysockets/baileys";
 import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { sleep } from "../../../lib/core/time.ts";
+import { runningNow } from "../../../lib/runtime/running_clock.ts";
 import { ConnectionClosed } from "../session/survivable.ts";
 import { OwnershipUnconfirmed } from "../volume/owner.ts";
 import type { AuthStore } from "./auth_store.ts";
@@ -154,9 +155,9 @@ export class AuthState implements AuthenticationState {
   }
 
   async #commitChanges(): Promise<void> {
-    const deadline = performance.now() + confirmationMs;
+    const deadline = runningNow() + confirmationMs;
     try {
-      while (this.#changed.size > 0 && !this.#isConfirmed() && performance.now() < deadline) {
+      while (this.#changed.size > 0 && !this.#isConfirmed() && runningNow() < deadline) {
         await sleep(confirmationPollMs);
       }
       if (this.#changed.size > 0) this.#write([]);

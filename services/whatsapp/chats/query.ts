@@ -1,5 +1,6 @@
 import type { GroupMetadata, WASocket } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 
 /** An open connection's socket, for queries other than messages. */
@@ -19,9 +20,8 @@ const deadlineMs = 8_000;
  */
 export async function query<T>(question: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time. Retry.", { retryAfterS: 2 })),
-    deadlineMs,
+  const timer = new PatientTimer(deadlineMs, () =>
+    late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time. Retry.", { retryAfterS: 2 })),
   );
   try {
     return await Promise.race([question, late.promise]);
@@ -35,7 +35,7 @@ export async function query<T>(question: Promise<T>): Promise<T> {
       retryAfterS: 2,
     });
   } finally {
-    clearTimeout(timer);
+    timer.stop();
   }
 }
 

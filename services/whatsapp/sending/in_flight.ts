@@ -1,10 +1,15 @@
+import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
+import { runningNow } from "../../../lib/runtime/running_clock.ts";
+
 type Message = { outgoing: { waMessageId: string; chat: string } };
 /** Hands a prepared message to WhatsApp. */
 export type Leave = () => Promise<void>;
 type InFlightMessage<Entry> = {
   entry: Entry;
-  /** When it was handed to WhatsApp; before, when its preparation began. */
+  /** When it was handed to WhatsApp; before, when its preparation began. By `performance.now()`. */
   handedAt: number;
+  /** The same by `runningNow()`. */
+  watchedAt: number;
   /** Transmits the prepared message, which waits for the ones before it in its chat. */
   held?: Leave;
 };
@@ -25,7 +30,7 @@ export class InFlight<Entry extends Message> {
   readonly #chats = new Map<string, InFlightMessage<Entry>[]>();
   /** The messages that were handed to WhatsApp, in that order. */
   readonly #watched = new Set<InFlightMessage<Entry>>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: PatientTimer | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -50,7 +55,7 @@ export class InFlight<Entry extends Message> {
 
   add(entry: Entry): void {
     const { waMessageId, chat } = entry.outgoing;
-    const message: InFlightMessage<Entry> = { entry, handedAt: performance.now() };
+    const message: InFlightMessage<Entry> = { entry, handedAt: performance.now(), watchedAt: runningNow() };
     this.#messages.set(waMessageId, message);
     const inChat = this.#chats.get(chat);
     if (inChat === undefined) this.#chats.set(chat, [message]);
@@ -90,13 +95,14 @@ export class InFlight<Entry extends Message> {
     this.#messages.clear();
     this.#chats.clear();
     this.#watched.clear();
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
     this.#timer = undefined;
   }
 
   #hand(message: InFlightMessage<Entry>, leave: Leave): Promise<void> {
     delete message.held;
     message.handedAt = performance.now();
+    message.watchedAt = runningNow();
     this.#watched.add(message);
     this.#watchOldest();
     return leave();
@@ -107,11 +113,10 @@ export class InFlight<Entry extends Message> {
     const oldest = this.#watched.values().next().value;
     if (oldest === undefined || this.#timer !== undefined) return;
     const { ackDeadlineMs, onOverdue } = this.#options;
-    const left = oldest.handedAt + ackDeadlineMs - performance.now();
-    this.#timer = setTimeout(() => {
+    this.#timer = new PatientTimer(oldest.watchedAt + ackDeadlineMs - runningNow(), () => {
       this.#timer = undefined;
       if (this.#watched.has(oldest)) onOverdue();
       else this.#watchOldest();
-    }, left);
+    });
   }
 }

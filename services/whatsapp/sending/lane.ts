@@ -1,5 +1,6 @@
 import { proto } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
 import { Failures } from "./failures.ts";
 import { InFlight } from "./in_flight.ts";
 import { withDefaults } from "./lane_options.ts";
@@ -232,7 +233,7 @@ export class Lane {
     const { logger, fence, businessId, onOverdue } = this.#options;
     // Before the send: the acknowledgement may arrive before the call returns.
     this.#inFlight.add(entry);
-    const stuck = setTimeout(onOverdue, prepareDeadlineMs);
+    const stuck = new PatientTimer(prepareDeadlineMs, onOverdue);
     try {
       fence();
       await epoch.relay(chat, message, waMessageId, (leave, recipients) => {
@@ -255,7 +256,7 @@ export class Lane {
           this.#retry([entry, ...this.#waiting.splice(0)]);
       }
     } finally {
-      clearTimeout(stuck);
+      stuck.stop();
     }
   }
 

@@ -116,7 +116,6 @@ export class Connection {
     });
     this.#watchdog = new Watchdog({
       loginDeadlineMs: options.connectDeadlineMs,
-      lastInboundAt: () => this.lastInboundAt,
       onExpired: () => this.#end({ code: 408 }),
     });
     this.#listen();
@@ -161,6 +160,7 @@ export class Connection {
     ws.on("frame", (stanza: Partial<BinaryNode>) => {
       const { tag } = stanza;
       this.lastInboundAt = Date.now();
+      this.#watchdog.heard();
       const name = unknownName(stanza);
       if (name !== undefined) this.#unlessOver(() => this.#unknown(name, stanza));
       if (tag !== undefined && delivered.has(tag)) this.#deafness.heard();

@@ -1,3 +1,5 @@
+import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
+
 export type DeafnessTimes = {
   /**
    * Milliseconds without a delivery before a probe is sent. Varied by a fifth either way, so that sessions do not probe
@@ -26,7 +28,7 @@ export class DeafnessDetector {
   readonly #options: DeafnessOptions;
   #lastHeardAt = 0;
   #startedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: PatientTimer | undefined;
 
   constructor(options: DeafnessOptions) {
     this.#options = options;
@@ -39,7 +41,7 @@ export class DeafnessDetector {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.stop();
   }
 
   /** Something was delivered that only a healthy connection receives. */
@@ -54,7 +56,7 @@ export class DeafnessDetector {
   #listenFor(idleMs: number): void {
     const left = this.#lastHeardAt + idleMs - performance.now();
     if (left <= 0) this.#probe();
-    else this.#timer = setTimeout(() => this.#listenFor(idleMs), left);
+    else this.#timer = new PatientTimer(left, () => this.#listenFor(idleMs));
   }
 
   #probe(): void {
@@ -62,9 +64,9 @@ export class DeafnessDetector {
     const askedAt = performance.now();
     // A probe that could not be sent makes no difference: only a delivery counts.
     probe().catch(() => {});
-    this.#timer = setTimeout(() => {
+    this.#timer = new PatientTimer(answerMs, () => {
       if (this.#lastHeardAt >= askedAt) this.#listenFor(this.#idleMs());
       else onDeaf(this.#lastHeardAt > this.#startedAt);
-    }, answerMs);
+    });
   }
 }

@@ -10,11 +10,14 @@ import type { SyncAction } from "../sending/contact_salt.ts";
 import type { Relay } from "../sending/relay.ts";
 import { appStateFetch } from "./app_state_fetch.ts";
 import { baileysLog } from "./baileys_log.ts";
+import { patientDelay } from "./patient_delay.ts";
 import type { ConnectionControl, ConnectionOptions } from "./connection_options.ts";
 import { durableRepository } from "./signal_repository.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export const keepAliveMs = 25_000;
+/** For answers that no caller of ours awaits for a shorter time. */
+export const queryTimeoutMs = 20_000;
 /** Name, browser and version of a linked device. Phones list the name; the browser chooses the icon. */
 export const browser: WABrowserDescription = [plainDeviceName, "Chrome", "22.04.4"];
 const minuteMs = 60_000;
@@ -30,6 +33,9 @@ export function socketConfig(
   const patched = {
     options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
     onSyncAction: (action: SyncAction) => control.unlessOver(() => contactSalt.take(action)),
+    startQueryTimer: patientDelay,
+    // The watchdog does, and is patient after a stall.
+    endsOnSilence: false,
   };
   return {
     waWebSocketUrl: url,
@@ -44,7 +50,7 @@ export function socketConfig(
     // Otherwise Baileys arms a timer and records two stack traces for each frame, a tenth of the cost of a send. The
     // watchdog and the acknowledgement deadlines detect a stalled connection.
     connectTimeoutMs: 0,
-    defaultQueryTimeoutMs: 20_000,
+    defaultQueryTimeoutMs: queryTimeoutMs,
     markOnlineOnConnect: false,
     emitOwnEvents: false,
     syncFullHistory: false,

@@ -1,26 +1,30 @@
-import { keepAliveMs } from "./socket_config.ts";
+import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
+import { runningNow } from "../../../lib/runtime/running_clock.ts";
+import { keepAliveMs, queryTimeoutMs } from "./socket_config.ts";
 
 /** Until the server's first frame: Baileys' own default. */
 const handshakeDeadlineMs = 20_000;
 /** The first login uploads 812 keys; Baileys gives that 30 s. */
 const defaultLoginDeadlineMs = 60_000;
-/** Two unanswered keepalives and a margin. Baileys waits for a close frame that a dead peer never sends. */
-const silenceMs = 2 * keepAliveMs + 10_000;
-const silenceCheckMs = 5_000;
+/** A keepalive that is not answered. */
+const silenceMs = keepAliveMs + queryTimeoutMs;
 
 type Options = {
   /** Milliseconds until a code is shown or the login is open. Default: 60,000. */
   loginDeadlineMs: number | undefined;
-  /** Time of the last frame from WhatsApp, Unix ms. */
-  lastInboundAt: () => number | undefined;
   onExpired: () => void;
 };
 
-/** Expires once a connection does not progress: at a deadline until it is open, and on silence from then on. */
+/**
+ * Expires once a connection does not progress: at a deadline until it is open, and on silence from then on. A stall of
+ * this process is no silence.
+ */
 export class Watchdog {
   readonly #options: Options;
   readonly #loginDeadlineMs: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: PatientTimer | undefined;
+  /** The last frame from WhatsApp, by `runningNow()`. */
+  #heardAt = 0;
 
   constructor(options: Options) {
     this.#options = options;
@@ -35,21 +39,29 @@ export class Watchdog {
 
   /** Replaces the earlier deadline. */
   expireIn(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#options.onExpired(), ms);
+    this.stop();
+    this.#timer = new PatientTimer(ms, () => this.#options.onExpired());
   }
 
   /** The connection is open. Replaces the earlier deadline. */
   watchSilence(): void {
-    clearTimeout(this.#timer);
-    const { lastInboundAt, onExpired } = this.#options;
-    this.#timer = setInterval(() => {
-      if (Date.now() - (lastInboundAt() ?? 0) > silenceMs) onExpired();
-    }, silenceCheckMs);
+    this.heard();
+    this.#awaitSilence();
+  }
+
+  /** A frame arrived. */
+  heard(): void {
+    this.#heardAt = runningNow();
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
-    clearInterval(this.#timer);
+    this.#timer?.stop();
+  }
+
+  #awaitSilence(): void {
+    this.stop();
+    const left = this.#heardAt + silenceMs - runningNow();
+    if (left <= 0) return this.#options.onExpired();
+    this.#timer = new PatientTimer(left, () => this.#awaitSilence());
   }
 }
