@@ -16,7 +16,7 @@ const program = commandLine(
   "test",
   `Run the checks and tests.
 
-  all      everything below: e2e beside the others, static beside unit, then int
+  all      everything below: e2e and static beside the others, int after unit
   static   format, lint, import boundaries, prose, repeated lines, types, Nomad job files
   unit     *.test.ts: needs no server
   int      *.int.test.ts: against real Redis, PostgreSQL and Consul servers, started for the run
@@ -72,14 +72,15 @@ async function together(...names: Part[]): Promise<Tally[]> {
 }
 
 /**
- * Runs everything so that two cores are busy. The stack starts beside the checks and the unit tests, because the
- * integration tests have time limits that its start would strain.
+ * Runs everything so that two cores are busy. The stack starts beside the unit tests, because the integration tests
+ * have time limits that its start would strain. The checks have a low priority: they use what the waiting integration
+ * tests leave.
  */
 async function all(): Promise<Tally[]> {
-  const stack = together("e2e");
-  const first = await together("static", "unit");
+  const beside = together("e2e", "static");
+  const unit = await together("unit");
   const integration = interrupted ? [] : await together("int");
-  return [...first, ...integration, ...(await stack)];
+  return [...unit, ...integration, ...(await beside)];
 }
 
 const tallies = part === "all" ? await all() : await together(part);
