@@ -13,7 +13,7 @@ export function onAck({ stats, pairing }: Simulation, connection: Connection, ac
   const { login } = connection;
   if (!login) return pairing.acknowledged(connection, ack);
   if (!id || !tag) return;
-  const key = stanzaKey(tag, id, type, participant);
+  const key = stanzaKey(tag, { id, from: to, type, participant });
   // 500 follows a retry receipt for the same message. The mailbox holds the answer to that receipt by now.
   if (tag === "message" && error === "500" && login.device.mailbox.isRetry(key)) return;
   if (to === statusJid && error !== undefined) return login.device.mailbox.refuse(key);

@@ -15,7 +15,9 @@ beforeEach(() => {
 });
 afterEach(() => store.close());
 
-const message = (id: string) => node("message", { id, from: "1@s.whatsapp.net" });
+const [from, lid] = ["1@s.whatsapp.net", "2@lid"];
+const message = (id: string, name = from) => node("message", { id, from: name });
+const key = (id: string, name = from) => stanzaKey("message", { id, from: name });
 
 /** Creates a logged-in device that records the stanzas it receives. */
 function reader() {
@@ -54,8 +56,8 @@ describe("Mailbox", () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     await until(() => first.count() === 2);
-    expect(mailbox.acknowledge(stanzaKey("message", "A"))).toBe(true);
-    expect(mailbox.acknowledge(stanzaKey("message", "A"))).toBe(false);
+    expect(mailbox.acknowledge(key("A"))).toBe(true);
+    expect(mailbox.acknowledge(key("A"))).toBe(false);
     mailbox.close(first);
     const second = reader();
     await mailbox.open(second);
@@ -87,14 +89,14 @@ describe("Mailbox", () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     await until(() => first.count() === 2);
-    mailbox.refuse(stanzaKey("message", "B"));
+    mailbox.refuse(key("B"));
     mailbox.close(first);
     const second = reader();
     expect(await mailbox.open(second)).toBe(1);
     mailbox.put(message("C"));
     await store.committed();
     expect(await second.got()).toEqual([["B", "1"]]);
-    mailbox.acknowledge(stanzaKey("message", "B"));
+    mailbox.acknowledge(key("B"));
     await until(() => second.count() === 3);
     expect(await second.got()).toEqual([
       ["B", "1"],
@@ -103,10 +105,22 @@ describe("Mailbox", () => {
     ]);
   });
 
+  test("holds a message once per name", async () => {
+    mailbox.put(message("A"));
+    mailbox.put(message("A", lid));
+    mailbox.put(message("A", lid));
+    expect(mailbox.size).toBe(2);
+    mailbox.acknowledge(key("A"));
+    const device = reader();
+    expect(await mailbox.open(device)).toBe(1);
+    mailbox.acknowledge(key("A", lid));
+    expect(mailbox.size).toBe(0);
+  });
+
   test("loads unacknowledged stanzas from the store", async () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
-    mailbox.acknowledge(stanzaKey("message", "A"));
+    mailbox.acknowledge(key("A"));
     await store.committed();
     const reopened = new Mailbox("491700000001", 1, store);
     expect(reopened.size).toBe(1);

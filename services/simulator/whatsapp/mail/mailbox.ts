@@ -1,4 +1,4 @@
-import { decodeBinaryNode, encodeBinaryNode } from "@whiskeysockets/baileys";
+import { decodeBinaryNode, encodeBinaryNode, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
@@ -8,10 +8,13 @@ type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: numbe
 /** The connection of a device that is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
 
-/** Key of a stanza, from the fields of its acknowledgement: tag, id, type, and for a receipt the member of a group. */
-export const stanzaKey = (tag: string, id: string, type = "", participant = "") =>
+/** The fields of a stanza, or of its acknowledgement, that identify it. `from` is the acknowledgement's `to`. */
+export type Identifying = { id: string; from?: string; type?: string; participant?: string };
+
+/** Key of a stanza. A message has one per name of its chat: WhatsApp may deliver it under several. */
+export const stanzaKey = (tag: string, { id, from = "", type = "", participant = "" }: Identifying) =>
   tag === "message"
-    ? `message ${id}`
+    ? `message ${id} ${jidNormalizedUser(from)}`
     : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
@@ -59,7 +62,7 @@ export class Mailbox {
     stanza: BinaryNode,
     { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {},
   ): void {
-    const key = stanzaKey(stanza.tag, stanza.attrs["id"]!, stanza.attrs["type"], stanza.attrs["participant"]);
+    const key = stanzaKey(stanza.tag, stanza.attrs as Identifying);
     const earlier = this.#pending.get(key);
     if (earlier) this.#erase(key, earlier);
     const pending: PendingStanza = {
