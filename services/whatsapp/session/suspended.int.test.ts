@@ -22,6 +22,7 @@ describe("a session of a process that was suspended", () => {
   test("stays open and acknowledges nothing until Consul answers", async () => {
     const { simulator, shard, business, phone, contact, contactWrites, received, waitingMail } = scenario;
     await shard.pair(simulator, business, phone);
+    await until(async () => (await waitingMail()) === 0, { what: "the acknowledgements of the link" });
     suspended = true;
     await contactWrites("meanwhile");
     await until(() => refusals > 3, { what: "attempts to write" });
