@@ -10,6 +10,10 @@ export type IdentifiedMessage = InboundMessage & { id: string };
 
 const secondMs = 1000;
 const lastSequence = 0xfff;
+/** Shards request missing content for this long. It may name the phone's time instead of the server's. */
+const sameMessageMs = 14 * 86_400_000;
+/** Rows read of one WhatsApp id outside the message's second: senders choose ids, so that many may share one. */
+const maxRead = 200;
 
 /** `known`: the id and type of the stored row of the message, if there is one. */
 type Found = { n: number; known: { id: string; type: string } | null; latest: string | null };
@@ -24,29 +28,41 @@ export async function lockInbound(scope: PlatformScope, shard: number): Promise<
 
 /**
  * Assigns ids to messages in order of arrival, under the chats of their accounts. Skips stored messages and
- * repetitions, also under another name, unless a stored message lacks its content. WhatsApp's times are whole
- * seconds and rows are listed by id: within a second, a message gets the millisecond after the latest row of its chat,
- * and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the rows are
- * written.
+ * repetitions, also under another name or at another time, unless a stored message lacks its content. WhatsApp's times
+ * are whole seconds and rows are listed by id: within a second, a message gets the millisecond after the latest row of
+ * its chat, and in the second's last millisecond the next sequence number. The caller holds `lockInbound` until the
+ * rows are written.
  */
 export async function assignInboundIds(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<Identified> {
   const messages = distinct(await withChats(scope, inbound));
   if (messages.length === 0) return { fresh: [], completing: [] };
   const found = await scope.ask<Found[]>(sql`
     select r.n,
-           (
+           coalesce((
              select jsonb_build_object('id', known.id, 'type', known.type) from messages known
              where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
                and ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
                and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
                and known.id >= r.from_id and known.id < r.to_id
              limit 1
-           ) as known,
+           ), (
+             select jsonb_build_object('id', known.id, 'type', known.type)
+             from (
+               select id, type, chat, sender from messages
+               where business_id = r.business_id and wa_message_id = r.wa_message_id
+                 and id >= r.earliest_id and id < r.latest_id
+               limit ${maxRead}
+             ) known
+             where ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
+               and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
+             order by known.id limit 1
+           )) as known,
            (select m.id from messages m
             where m.business_id = r.business_id and m.chat = r.chat and m.id >= r.from_id and m.id < r.to_id
             order by m.id desc limit 1) as latest
     from jsonb_to_recordset(${toJson(messages.map(lookupOf))}::jsonb)
-      as r(n integer, business_id uuid, chat text, sender text, wa_message_id text, from_id uuid, to_id uuid)`);
+      as r(n integer, business_id uuid, chat text, sender text, wa_message_id text, from_id uuid, to_id uuid,
+           earliest_id uuid, latest_id uuid)`);
   const latest = new Map<string, string>();
   for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), id);
   const known = new Map(found.flatMap(({ n, known: row }) => (row === null ? [] : [[n, row] as const])));
@@ -112,6 +128,8 @@ function lookupOf(message: InboundMessage, n: number) {
     wa_message_id,
     from_id: uuidv7Floor(from),
     to_id: uuidv7Floor(from + secondMs),
+    earliest_id: uuidv7Floor(Math.max(0, from - sameMessageMs)),
+    latest_id: uuidv7Floor(from + sameMessageMs),
   };
 }
 

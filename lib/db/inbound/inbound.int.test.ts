@@ -4,7 +4,15 @@ import { createBusiness } from "../../testing/business.ts";
 import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
 import { storeInbound } from "../../testing/inbound.ts";
-import { deleteBusiness, forPlatform, getMessage, listMessages, submitMessage } from "../index.ts";
+import {
+  assignInboundIds,
+  completeInbound,
+  deleteBusiness,
+  forPlatform,
+  getMessage,
+  listMessages,
+  submitMessage,
+} from "../index.ts";
 import type { BusinessScope, InboundMessage, PlatformScope } from "../index.ts";
 
 let database: MigratedDatabase;
@@ -76,6 +84,38 @@ describe("inbound messages", () => {
   test("may share a WhatsApp id across chats", async () => {
     const message = inbound();
     expect(await storeInbound(platform, [message, { ...message, chat: "1-2@g.us" }])).toHaveLength(2);
+  });
+
+  test("are one across WhatsApp's seconds", async () => {
+    const at = new Date("2025-11-03T12:00:00Z");
+    const later = new Date(at.getTime() + 90_000);
+    const without = inbound({ at, type: "unavailable", text: null });
+    const [row] = await storeInbound(platform, [without]);
+    const content = { ...without, at: later, type: "text", text: "the first word" };
+    expect(await assignInboundIds(platform, [content])).toMatchObject({ fresh: [], completing: [{ id: row!.id }] });
+    await completeInbound(platform, (await assignInboundIds(platform, [content])).completing);
+    expect(await storeInbound(platform, [content, without, { ...without, at: later }])).toEqual([]);
+    expect(await getMessage(scope, row!.id)).toMatchObject({ type: "text", text: "the first word", sent_at: at });
+  });
+
+  test("share an id across senders and months", async () => {
+    const at = new Date("2025-11-03T12:00:00Z");
+    const message = inbound({ at, chat: "1-2@g.us", sender: "1@lid" });
+    expect(await storeInbound(platform, [message])).toHaveLength(1);
+    const later = new Date(at.getTime() + 30 * 86_400_000);
+    const others = [
+      { ...message, sender: "2@lid" },
+      { ...message, at: later },
+    ];
+    for (const other of others) expect(await storeInbound(platform, [other])).toHaveLength(1);
+  });
+
+  test("are stored once among hundreds of the same id", async () => {
+    const at = new Date("2025-11-03T13:00:00Z");
+    const message = inbound({ at, chat: "1-2@g.us", sender: "me@lid" });
+    const flood = Array.from({ length: 300 }, (_, n) => ({ ...message, sender: `${n}@lid`, at: new Date(+at - n) }));
+    await storeInbound(platform, [...flood, message]);
+    expect(await storeInbound(platform, [...flood, message])).toEqual([]);
   });
 
   test("from the own phone are outbound, without echoes", async () => {
