@@ -71,6 +71,21 @@ describe("the privacy token of a contact", () => {
     expect(await send(await newContact(), "without a salt")).toMatchObject({ error: { code: "463" } });
   });
 
+  test("delays no message while the app state is slow", async () => {
+    const { shard, simulator, business, phone, contact, fault, waitingMail } = scenario;
+    await shard.pair(simulator, business, phone);
+    await until(async () => (await waitingMail()) === 0, { what: "the data that follows a pairing" });
+    await until(async () => (await send(contact, "first"))?.status === "sent", { what: "the device list" });
+    const { queries } = simulator.simulation.stats;
+    const before = queries["w:sync:app:state"] ?? 0;
+    await fault("query_late", { query: "app_state", ms: 10_000 });
+    await control(simulator, "PUT", `/phones/${phone}/contact_salt`, { salt: randomBytes(16).toString("base64") });
+    await until(() => (queries["w:sync:app:state"] ?? 0) > before, { what: "a fetch" });
+    const began = performance.now();
+    expect(await send(contact, "meanwhile")).toMatchObject({ status: "sent" });
+    expect(performance.now() - began).toBeLessThan(8_000);
+  });
+
   // Each fetch shows a notification on the phone.
   test("causes one fetch of the app state", async () => {
     const { shard, simulator, business, phone, waitingMail } = scenario;

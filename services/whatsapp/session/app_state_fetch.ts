@@ -3,7 +3,7 @@ export type AppStateLimits = {
   proxyUrl?: string | undefined;
   /** A busy account has contacts of a few megabytes. */
   maxBytes?: number;
-  /** The session sends nothing during the download, and drops a connection that sends nothing for 45 s (lane.ts). */
+  /** For the whole file. */
   deadlineMs?: number;
   isAllowed?: (url: URL) => boolean;
 };

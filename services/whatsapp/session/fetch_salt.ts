@@ -25,7 +25,7 @@ export async function fetchSalt(
 ): Promise<void> {
   try {
     if (auth.creds.myAppStateKeyId === undefined || !contactSalt.isDue()) return;
-    // First: a fetch holds the lock that sends need, and must not be repeated by each connection.
+    // First: a fetch shows on the phone, and must not be repeated by each connection.
     contactSalt.fetching();
     await socket.resyncAppState([saltCollection], false);
     unlessOver(() => {

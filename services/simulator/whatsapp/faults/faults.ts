@@ -14,7 +14,7 @@ const target = {
 const ms = z.int().min(0).max(600_000);
 /** The wait that WhatsApp names in a refusal, in seconds. */
 const backoff = z.int().min(1).max(86_400).optional();
-const query = z.enum(["usync", "keys", "groups", "media"]);
+const query = z.enum(["usync", "keys", "groups", "media", "app_state"]);
 
 /** All faults. The first six end a connection; the others last until they are spent or deleted. */
 export const faultSchema = z.discriminatedUnion("kind", [

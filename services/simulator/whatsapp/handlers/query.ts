@@ -41,6 +41,7 @@ const refusable: Record<string, FaultOf<"query_refuse">["query"] | undefined> = 
   encrypt: "keys",
   "w:g2": "groups",
   "w:m": "media",
+  "w:sync:app:state": "app_state",
 };
 
 /** The kind of a query that a fault can affect. */
