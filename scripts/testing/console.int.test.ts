@@ -1,113 +1,30 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm, chmod } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Redis } from "ioredis";
-import type { Browser, Page } from "puppeteer-core";
+import type { Page } from "puppeteer-core";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { createConsul } from "../../lib/consul/client.ts";
-import { createFeed } from "../../lib/events/index.ts";
-import { appendEvents } from "../../lib/events/live_stream.ts";
-import type { Feed } from "../../lib/events/index.ts";
-import { createRedis } from "../../lib/redis/client.ts";
-import { startConsulServer } from "../../lib/testing/consul_server.ts";
-import type { ConsulServer } from "../../lib/testing/consul_server.ts";
-import { freePort } from "../../lib/testing/free_port.ts";
-import { testRedisUrl } from "../../lib/testing/servers.ts";
 import { until } from "../../lib/testing/until.ts";
 import { sessionOf } from "../../services/api/testing/fake_shards.ts";
-import { createHarness } from "../../services/api/testing/harness.ts";
 import type { Harness } from "../../services/api/testing/harness.ts";
-import { buildConsole } from "../../services/console/build.ts";
-import { startEdge } from "../lab/rig/edge.ts";
-import type { Edge } from "../lab/rig/edge.ts";
-import { startBrowser } from "./browser.ts";
+import { startConsoleRig } from "./console_rig.ts";
+import type { ConsoleRig } from "./console_rig.ts";
 
-/*
- * The console end to end: bundled, served by nginx with its real configuration, in a real browser, over the whole API
- * on a real database. The tests run in the order they are written, as one user's session.
- */
-let folder: string;
-let consul: ConsulServer;
-let redis: Redis;
-let feed: Feed;
-/** The feed that the API reads; a test replaces it to end every stream. */
-let currentFeed: Feed;
+// The tests run in the order they are written, as one user's session.
+let rig: ConsoleRig;
 let api: Harness;
-let server: ReturnType<typeof Bun.serve>;
-let edge: Edge;
-let browser: Browser;
 let page: Page;
 let business: string;
-const faults: string[] = [];
-/** Requests that reached the API, by path. */
-const requests = new Map<string, number>();
-let refusesStreams = false;
+let faults: string[];
+let requests: Map<string, number>;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "prosaas-console-"));
-  await chmod(folder, 0o755);
-  const httpsPort = await freePort();
-  const origin = `https://127.0.0.1:${httpsPort}`;
-  [consul] = await Promise.all([startConsulServer(), buildConsole(join(folder, "www"))]);
-  redis = createRedis(testRedisUrl(), "command");
-  feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
-  currentFeed = feed;
-  const replaceable: Feed = {
-    subscribe: (...args) => currentFeed.subscribe(...args),
-    close: () => currentFeed.close(),
-  };
-  api = await createHarness({ validate: false, feed: replaceable, publicUrl: origin });
-  server = Bun.serve({
-    port: 0,
-    hostname: "127.0.0.1",
-    idleTimeout: 60,
-    fetch: (request) => {
-      const { pathname } = new URL(request.url);
-      requests.set(pathname, (requests.get(pathname) ?? 0) + 1);
-      if (refusesStreams && pathname.endsWith("/events"))
-        return new Response(null, { status: 503, headers: { "retry-after": "1" } });
-      return api.app.fetch(request);
-    },
-  });
-  const register = { name: "prosaas-api", address: "127.0.0.1", port: server.port! };
-  await createConsul({ addr: consul.addr }).api.agent.service.register(register);
-  const answers = async () => (await fetch(`${origin}/v1/openapi.json`, { tls: { rejectUnauthorized: false } })).ok;
-  edge = await startEdge(join(folder, "edge"), consul.addr, answers, { consoleRoot: join(folder, "www"), httpsPort });
-
-  business = (await api.request("POST", "/v1/businesses", { body: { name: "Padaria Aurora" } })).body.id;
-  await api.request("POST", "/v1/businesses", { body: { name: "Another" } });
-  await api.request("POST", `/v1/businesses/${business}/whatsapp/connect`, { body: { method: "qr" } });
-
-  browser = await startBrowser(join(folder, "browser"));
-  page = await browser.newPage();
-  await page.setViewport({ width: 1280, height: 800 });
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  page.on("pageerror", (error) => faults.push(String(error)));
-  await page.goto(origin);
+  rig = await startConsoleRig();
+  ({ api, page, business, faults, requests } = rig);
 });
+afterAll(() => rig?.stop());
 
-afterAll(async () => {
-  await browser?.close();
-  await edge?.stop();
-  await feed?.close();
-  await server?.stop(true);
-  await api?.close();
-  await consul?.stop();
-  redis?.disconnect();
-  await rm(folder, { recursive: true, force: true });
-});
-
-/** Waits until the page shows a text. */
-const says = (text: string) =>
-  page.waitForFunction((wanted: string) => document.body.innerText.includes(wanted), {}, text);
-const visit = async (hash: string) => {
-  await page.evaluate((to: string) => void (location.hash = to), hash);
-};
-const send = (text: string) =>
-  api.request("POST", `/v1/businesses/${business}/messages`, { body: { to: "5511900000002", type: "text", text } });
-const publish = (event: string, data: Record<string, unknown> = {}) =>
-  appendEvents(redis, [{ business_id: business, event, at: new Date().toISOString(), data }]);
+const says = (text: string) => rig.says(text);
+const visit = (hash: string) => rig.visit(hash);
+const send = (text: string) => rig.send(text);
+const publish = (event: string) => rig.publish(event);
 
 describe("the console", () => {
   test("signs in by keyboard, hiding the key from scripts", async () => {
@@ -240,16 +157,14 @@ describe("the console", () => {
     });
 
     test("go on after a stream was refused with 503", async () => {
-      refusesStreams = true;
+      rig.refuseStreams(true);
       await visit(`/businesses/${business}`);
       await visit("/businesses");
-      await feed.close();
-      feed = createFeed({ redis, blocking: createRedis(testRedisUrl(), "queue") });
-      currentFeed = feed;
+      await rig.endStreams();
       await page.waitForFunction(() => document.querySelector(".live")?.textContent === "reconnecting");
       const asked = requests.get("/v1/admin/events") ?? 0;
       await until(() => (requests.get("/v1/admin/events") ?? 0) > asked, { what: "another attempt" });
-      refusesStreams = false;
+      rig.refuseStreams(false);
       await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live");
       faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
     });
