@@ -87,7 +87,9 @@ export async function createTalkingBusiness() {
     await until(
       async () => {
         await workers.producer.wake("send", { business_id: business }, { expedite: true });
-        return (await screens()).every(({ data }) => data.length >= sent.length);
+        const shown = (await screens()).map(({ data }) => data.length);
+        if (shown.some((count) => count < sent.length)) throw new Error(`${shown.join(" and ")} of ${sent.length}`);
+        return true;
       },
       { what: "every message on its phone", everyMs: 200 },
     );
