@@ -8,7 +8,14 @@ import { chooseNodes, readVolumeNodes } from "./placement.ts";
 import type { VolumeNode } from "./placement.ts";
 import { runProgram } from "./program.ts";
 
-export type Volume = { ID: string; Name: string; NodeID: string; State?: string };
+export type Volume = {
+  ID: string;
+  Name: string;
+  NodeID: string;
+  State?: string;
+  CreateIndex?: number;
+  ModifyIndex?: number;
+};
 
 /** A new volume is ready after about nine seconds, when the node has reported it. */
 const READY_WITHIN_MS = 60_000;
@@ -61,7 +68,7 @@ export const volumesOfShards = (indices: readonly number[]): VolumeForms =>
   new Map(indices.map((index) => [shardVolume(index), shardForm]));
 
 /** The node of each volume that is missing, by the volume's name. */
-export type VolumePlan = ReadonlyMap<string, VolumeNode>;
+export type VolumePlan = ReadonlyMap<string, Pick<VolumeNode, "id" | "name">>;
 
 /** Chooses a node for each volume that is missing; `poolOf` names the node pool of the job that mounts it. */
 export async function planVolumes(
@@ -100,46 +107,60 @@ export function dataVolumesOf(jobs: readonly Job[]): VolumeForms {
   return new Map([...dataVolumes].filter(([name]) => pool.has(name)));
 }
 
-/** Makes the planned volumes, and returns when all that `forms` names are ready: a planned one on its planned node. */
-export async function ensureVolumes(nomadAddr: string, forms: VolumeForms, plan: VolumePlan): Promise<void> {
-  await Promise.all([...plan].map(([name, node]) => createVolume(nomadAddr, name, node, forms.get(name)!)));
-  const deadline = performance.now() + READY_WITHIN_MS;
+/** Waits of {@link ensureVolumes}, in milliseconds. */
+export type VolumeWaits = { readyMs: number; pendingMs: number };
+
+/**
+ * Makes the planned volumes, and returns when all that `forms` names are ready: a planned one on its planned node. Nomad
+ * leaves a volume "pending" whose server lost its power amid its creation: it is made again where it was.
+ */
+export async function ensureVolumes(
+  nomadAddr: string,
+  forms: VolumeForms,
+  plan: VolumePlan,
+  { readyMs, pendingMs }: VolumeWaits = { readyMs: READY_WITHIN_MS, pendingMs: PENDING_WITHIN_MS },
+): Promise<void> {
+  const deadline = performance.now() + readyMs;
+  const pendingSince = new Map<string, number>();
+  const advance = async (name: string, made: readonly Volume[]): Promise<void> => {
+    const [volume] = made;
+    if (volume === undefined) {
+      const node = plan.get(name);
+      if (node !== undefined) await createVolume(nomadAddr, name, node, forms.get(name)!);
+      return;
+    }
+    const since = pendingSince.get(volume.ID) ?? performance.now();
+    pendingSince.set(volume.ID, since);
+    if (!wasNeverReady(volume) || performance.now() - since <= pendingMs) return;
+    await deleteVolume(nomadAddr, volume);
+    const { NodeID: id } = volume;
+    await createVolume(nomadAddr, name, plan.get(name) ?? { id, name: id.slice(0, 8) }, forms.get(name)!);
+  };
   for (;;) {
-    const ready = (await listVolumes(nomadAddr)).filter(({ State }) => State === "ready");
-    const isReady = (name: string) =>
-      ready.some(({ Name, NodeID }) => Name === name && NodeID === (plan.get(name)?.id ?? NodeID));
-    const waiting = [...forms.keys()].filter((name) => !isReady(name));
+    const all = await listVolumes(nomadAddr);
+    const volumesOf = (name: string) =>
+      all.filter(({ Name, NodeID }) => Name === name && NodeID === (plan.get(name)?.id ?? NodeID));
+    const waiting = [...forms.keys()].filter((name) => !volumesOf(name).some(({ State }) => State === "ready"));
     if (waiting.length === 0) return;
-    if (performance.now() > deadline)
-      throw new Error(`volumes not ready after ${READY_WITHIN_MS / 1000} s: ${waiting.join(", ")}`);
+    const outcomes = await Promise.allSettled(waiting.map((name) => advance(name, volumesOf(name))));
+    const failure = outcomes.find((one) => one.status === "rejected")?.reason as Error | undefined;
+    // An election ends; a missing right does not.
+    const isFinal = performance.now() > deadline || (failure?.message.includes("Permission denied") ?? false);
+    if (isFinal && failure !== undefined) throw failure;
+    if (isFinal) throw new Error(notReady(waiting.map((name) => ({ name, made: volumesOf(name) })), readyMs));
     await sleep(300);
   }
 }
 
-/**
- * Makes the volume of a shard on a node, beside one on another node, and returns when it is ready. Nomad leaves a
- * volume "pending" whose server lost its power: it is made again.
- */
-export async function addShardVolume(nomadAddr: string, index: number, node: VolumeNode): Promise<void> {
-  const name = shardVolume(index);
-  const deadline = performance.now() + READY_WITHIN_MS;
-  let madeAt = performance.now();
-  for (;;) {
-    const all = await listVolumes(nomadAddr);
-    const volume = all.find(({ Name, NodeID }) => Name === name && NodeID === node.id);
-    if (volume?.State === "ready") return;
-    try {
-      if (volume === undefined) {
-        madeAt = performance.now();
-        await createVolume(nomadAddr, name, node, shardForm);
-      } else if (performance.now() - madeAt > PENDING_WITHIN_MS) await deleteVolume(nomadAddr, volume);
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    if (performance.now() > deadline)
-      throw new Error(`volume ${name} on ${node.name} is not ready after ${READY_WITHIN_MS / 1000} s`);
-    await sleep(300);
-  }
+/** True if the volume is as its creation left it: nothing can have mounted it. */
+const wasNeverReady = ({ State, CreateIndex, ModifyIndex }: Volume): boolean =>
+  State === "pending" && CreateIndex === ModifyIndex;
+
+function notReady(waiting: readonly { name: string; made: readonly Volume[] }[], waitedMs: number): string {
+  const states = waiting.map(({ name, made: [volume] }) =>
+    volume === undefined ? `${name} is missing` : `${name} is ${volume.State} on node ${volume.NodeID.slice(0, 8)}`,
+  );
+  return `Volumes are not ready after ${waitedMs / 1000} s: ${states.join(", ")}. See: nomad node status`;
 }
 
 type AllocationStub = { ID: string; Name: string; NodeID: string; ClientStatus: string };
@@ -173,7 +194,7 @@ export async function deleteVolume(nomadAddr: string, volume: Volume): Promise<v
 async function createVolume(
   nomadAddr: string,
   name: string,
-  { id, name: node }: VolumeNode,
+  { id, name: node }: Pick<VolumeNode, "id" | "name">,
   { size, access }: VolumeForm,
 ): Promise<void> {
   const template = await Bun.file(join(root, "nomad/volumes/volume.hcl")).text();

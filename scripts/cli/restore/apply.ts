@@ -7,12 +7,17 @@ import { deleteVolume, ensureVolumes, listVolumes, shardVolume, volumesOfShards 
 import type { CopySurvey } from "../operator/survey_copies.ts";
 import { ScaleFailure } from "../scale/failure.ts";
 import type { Deadlines } from "../scale/job_group.ts";
+import { awaitNothing } from "../scale/nodes/await.ts";
+import { endRelocation } from "../scale/nodes/end_relocation.ts";
+import { missingShard } from "../scale/nodes/missing_shard.ts";
+import { readAllocations } from "../scale/nodes/read_cluster.ts";
+import { readRelocations } from "../scale/nodes/relocation_record.ts";
+import { allocationOf } from "../scale/nodes/shards_of_node.ts";
 import type { Report } from "../scale/report.ts";
 import type { Target } from "../scale/target.ts";
 import { recordAttempt, recordOwner } from "./attempts.ts";
 import type { RestorePlan } from "./plan.ts";
 import { NodeReturned, purgeNode } from "./purge.ts";
-import { endRelocation } from "./relocation.ts";
 import { blockersOf } from "./rules.ts";
 import type { ShardVolume } from "./rules.ts";
 import { surveyShards } from "./survey.ts";
@@ -61,10 +66,10 @@ export async function applyRestore(
   const opened: Opened[] = [];
   for (const { shard, to } of moved) {
     await report.step(`shard ${shard} is restored on ${to.name}`, async () => {
-      await awaitOwner(target, shard, to.id, report, options);
+      await awaitOwner(target, shard, to, report, options);
       await recordOwner(target.consul, shard, to.id);
-      await endRelocation(target, shard);
     });
+    await endRelocationOf(target, shard, to.id, report);
   }
   for (const { shard, to } of moved) {
     await report.step(`the sessions of shard ${shard} are open`, async () => {
@@ -79,6 +84,16 @@ export async function applyRestore(
   }
   await deleteOutdated(target, plan, report);
   return opened;
+}
+
+/** Ends what a node:drain or node:join has left of a shard that runs on this node now. */
+async function endRelocationOf(target: Target, shard: number, runsOn: string, report: Report): Promise<void> {
+  if (!(await readRelocations(target)).has(shard)) return;
+  await report.step(`shard ${shard} takes businesses again`, async () => {
+    const volumes = await listVolumes(target.agents.nomadAddr);
+    const left = volumes.filter(({ Name, NodeID }) => Name === shardVolume(shard - 1) && NodeID !== runsOn);
+    return endRelocation(target, shard, runsOn, left);
+  });
 }
 
 const deleteOne = (
@@ -98,6 +113,11 @@ async function deleteOutdated(target: Target, { outdated }: RestorePlan, report:
       failures.push(`Shard ${one.shard} keeps an outdated volume on ${one.volume.node!.name}: ${messageOf(error)}.`);
     });
   }
+  const relocations = await readRelocations(target);
+  for (const [shard, { runsOn }] of new Map(outdated.map((one) => [one.shard, one]))) {
+    // An interrupted node:drain of a shard that did not get there is up to its next run.
+    if (relocations.get(shard)?.nodes.at(-1) === runsOn) await endRelocationOf(target, shard, runsOn, report);
+  }
   if (failures.length > 0) throw new ScaleFailure(failures.join(" "));
 }
 
@@ -110,16 +130,15 @@ async function makeVolumes(target: Target, { restored }: RestorePlan, report: Re
     const record = { shard, from, to: { id: to.id, name: to.name }, at, owner: attempt?.owner ?? null };
     await recordAttempt(target.consul, record);
   }
-  const made = restored.flatMap(({ shard, make }) => (make === null ? [] : [{ shard, make }]));
-  if (made.length === 0) return;
-  const names = made.map(({ shard, make }) => `shard ${shard} on ${make.name}`).join(", ");
-  await report.step(`made the volumes of ${names}`, async () => {
-    await ensureVolumes(
+  if (restored.length === 0) return;
+  const names = restored.map(({ shard, to }) => `shard ${shard} on ${to.name}`).join(", ");
+  await report.step(`the volumes of ${names} are ready`, () =>
+    ensureVolumes(
       target.agents.nomadAddr,
-      volumesOfShards(made.map(({ shard }) => shard - 1)),
-      new Map(made.map(({ shard, make }) => [shardVolume(shard - 1), make])),
-    );
-  });
+      volumesOfShards(restored.map(({ shard }) => shard - 1)),
+      new Map(restored.map(({ shard, to }) => [shardVolume(shard - 1), to])),
+    ),
+  );
 }
 
 /** Shards whose owners have to be lost before the purge. */
@@ -200,37 +219,23 @@ async function awaitLost(
   }
 }
 
-async function awaitOwner(
+/** Waits until the shard has restored its copy on the node and owns its number there. */
+function awaitOwner(
   target: Target,
   shard: number,
-  nodeId: string,
+  node: { id: string; name: string },
   report: Report,
   { copies, deadlineMs }: Options,
 ): Promise<void> {
-  const began = performance.now();
-  for (;;) {
-    const [state] = await surveyShards(target, copies, [shard]);
-    const { allocation, isOwner, copy } = state!;
-    if (isOwner && copy !== null && copy.leased && !copy.restoring) {
-      if (allocation?.node?.id === nodeId) return;
-      throw new ScaleFailure(
-        `Nomad started shard ${shard} on ${allocation?.node?.name ?? "another node"}: run the command again.`,
-      );
-    }
-    const elapsed = performance.now() - began;
-    const what =
-      allocation === null
-        ? "Nomad has not started an allocation"
-        : `allocation ${allocation.id.slice(0, 8)} is ${allocation.status}${copy?.restoring ? " and restores" : ""}`;
-    if (elapsed > deadlineMs) {
-      throw new ScaleFailure(
-        `Gave up after ${seconds(elapsed)}: shard ${shard} is no owner; ${what}. See task logs:wa-shards, then run ` +
-          "the command again.",
-      );
-    }
-    report.waiting(`${seconds(elapsed)}  shard ${shard}: ${what}`);
-    await sleep(pollMs);
-  }
+  const hint = "See task logs:wa-shards, then run the command again.";
+  return awaitNothing(report, { deadlineMs, hint }, async () => {
+    const started = allocationOf({ allocations: await readAllocations(target) }, shard);
+    if (started?.status === "running" && started.nodeId !== node.id)
+      throw new ScaleFailure(`Nomad started shard ${shard} on another node than ${node.name}: run the command again.`);
+    const copy = (await copies()).find((one) => one.shard === shard);
+    if (copy === undefined) throw new ScaleFailure(`The copy of shard ${shard} was deleted meanwhile: see task copies.`);
+    return missingShard(target, { shard, node, copy });
+  });
 }
 
 async function awaitSessions(

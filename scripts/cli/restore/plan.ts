@@ -27,7 +27,7 @@ export type RestorePlan = {
   /** Volumes that are deleted before a restore, because Nomad could choose them. */
   spare: { shard: number; volume: ShardVolume }[];
   /** Volumes of running shards that are deleted last: they are on other ready nodes and out of date. */
-  outdated: { shard: number; volume: ShardVolume }[];
+  outdated: { shard: number; volume: ShardVolume; runsOn: string }[];
   refusals: string[];
   lines: string[];
 };
@@ -75,7 +75,9 @@ export async function planRestore(
     ),
     spare: restores.flatMap(({ shard, decision }) => decision.spare.map((volume) => ({ shard, volume }))),
     outdated: decisions.flatMap(({ shard, decision }) =>
-      decision.do === "keep" ? decision.outdated.map((volume) => ({ shard, volume })) : [],
+      decision.do === "keep"
+        ? decision.outdated.map((volume) => ({ shard, volume, runsOn: decision.node.id }))
+        : [],
     ),
     refusals,
   };

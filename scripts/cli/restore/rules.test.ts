@@ -131,7 +131,7 @@ describe("decideRestore", () => {
   });
 
   test("keeps a shard that runs", () => {
-    expect(decideRestore(running())).toEqual({ do: "keep", outdated: [] });
+    expect(decideRestore(running())).toEqual({ do: "keep", node: node(2), outdated: [] });
   });
 
   test.each<[string, ShardState["copy"]]>([
@@ -140,13 +140,14 @@ describe("decideRestore", () => {
     ["a restore in progress", copy({ leased: true, restoring: true })],
   ])("keeps every volume with %s", (_, owned) => {
     const state = running({ copy: owned, volumes: [volumeOn(node(1)), volumeOn(node(2))] });
-    expect(decideRestore(state)).toEqual({ do: "keep", outdated: [] });
+    expect(decideRestore(state)).toEqual({ do: "keep", node: node(2), outdated: [] });
   });
 
   test("deletes the outdated volume of a returned node", () => {
     const outdated = volumeOn(node(1));
     expect(decideRestore(running({ volumes: [outdated, volumeOn(node(2))] }))).toEqual({
       do: "keep",
+      node: node(2),
       outdated: [outdated],
     });
   });

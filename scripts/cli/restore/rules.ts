@@ -65,7 +65,7 @@ export type AttemptState = {
 };
 
 export type Decision =
-  | { do: "keep"; outdated: ShardVolume[] }
+  | { do: "keep"; node: Node; outdated: ShardVolume[] }
   | { do: "follow"; node: Node }
   | {
       do: "restore";
@@ -92,7 +92,7 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
     if (state.isOwner && copy?.leased !== false) {
       // The copy proves that the other volumes are out of date.
       const isProven = copy !== null && copy.fault === null && !copy.restoring;
-      return { do: "keep", outdated: isProven ? onReadyNodes.filter(({ nodeId }) => nodeId !== node.id) : [] };
+      return { do: "keep", node, outdated: isProven ? onReadyNodes.filter(({ nodeId }) => nodeId !== node.id) : [] };
     }
     if (isOpen(attempt) && attempt.agoMs < hourMs && attempt.volumeNode === node.id) return { do: "follow", node };
     return refuse(

@@ -20,10 +20,10 @@ export async function cordonShards(target: Target, shards: readonly number[]): P
   await sleep(heardOfMs);
 }
 
-export const uncordonShards = (target: Target, shards: readonly number[]): Promise<void> =>
+export const uncordonShards = (target: Pick<Target, "consul">, shards: readonly number[]): Promise<void> =>
   change(target, (cordon) => cordon.filter((shard) => !shards.includes(shard)));
 
-function change({ consul }: Target, next: (cordon: readonly number[]) => number[]): Promise<void> {
+function change({ consul }: Pick<Target, "consul">, next: (cordon: readonly number[]) => number[]): Promise<void> {
   return acrossElections(async () => {
     const entry = await kvGet(consul, cordonKey);
     const before = entry === null ? [] : (parseCordon(entry.value) ?? []);

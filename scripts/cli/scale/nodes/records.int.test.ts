@@ -4,8 +4,11 @@ import type { ConsulClient } from "../../../../lib/consul/client.ts";
 import { cordonKey } from "../../../../lib/routing/index.ts";
 import { startConsulServer } from "../../../../lib/testing/consul_server.ts";
 import { connectConsul } from "../../../stack/consul.ts";
+import type { Nomad } from "../../../stack/nomad.ts";
+import { HttpFailure } from "../../operator/http.ts";
 import type { Target } from "../target.ts";
 import { cordonShards, readCordon, uncordonShards } from "./cordon.ts";
+import { endRelocation } from "./end_relocation.ts";
 import { deleteRelocation, readRelocations, writeRelocation } from "./relocation_record.ts";
 
 let server: Awaited<ReturnType<typeof startConsulServer>>;
@@ -57,5 +60,43 @@ describe("relocation records", () => {
   test("are not guessed when damaged", async () => {
     await kvPut(consul, "prosaas/whatsapp/relocations/1", '{"nodes":[]}');
     await expect(readRelocations(target)).rejects.toThrow();
+  });
+});
+
+describe("endRelocation", () => {
+  const volume = { ID: "v1", Name: "wa-auth[2]", NodeID: "b" };
+  let posts: string[];
+  let isForgotten: boolean;
+  const nomad = (async (_: string, path: string, body: { Eligibility: string }) => {
+    if (isForgotten) throw new HttpFailure(404, "node not found");
+    posts.push(`${path} ${body.Eligibility}`);
+  }) as unknown as Nomad;
+  const end = (left: (typeof volume)[]) => endRelocation({ consul, nomad }, 3, "c", left);
+
+  beforeEach(async () => {
+    posts = [];
+    isForgotten = false;
+    await writeRelocation(target, 3, { nodes: ["b", "c"], held: "b" });
+    await cordonShards(target, [3]);
+  });
+
+  test("gives the held node back", async () => {
+    expect(await end([])).toBeUndefined();
+    expect(posts).toEqual(["/v1/node/b/eligibility eligible"]);
+    expect(await readRelocations(target)).toEqual(new Map());
+    expect(await readCordon(target)).toEqual([]);
+  });
+
+  test("holds a node with a former volume", async () => {
+    expect(await end([volume])).toContain("nomad volume delete -type=host v1");
+    expect(posts).toEqual([]);
+    expect(await readRelocations(target)).toEqual(new Map([[3, { nodes: ["b", "c"], held: "b" }]]));
+    expect(await readCordon(target)).toEqual([]);
+  });
+
+  test("accepts a held node that Nomad has forgotten", async () => {
+    isForgotten = true;
+    await end([]);
+    expect(await readRelocations(target)).toEqual(new Map());
   });
 });

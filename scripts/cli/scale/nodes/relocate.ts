@@ -1,7 +1,12 @@
-import { kvGet } from "../../../../lib/consul/client.ts";
 import { sleep } from "../../../../lib/core/time.ts";
-import { ownerKey, shardService } from "../../../../lib/routing/index.ts";
-import { addShardVolume, deleteVolume, indexOfShardVolume, listVolumes } from "../../../stack/volumes.ts";
+import {
+  deleteVolume,
+  ensureVolumes,
+  indexOfShardVolume,
+  listVolumes,
+  shardVolume,
+  volumesOfShards,
+} from "../../../stack/volumes.ts";
 import type { Volume } from "../../../stack/volumes.ts";
 import { ScaleFailure } from "../failure.ts";
 import { awaitDeployment } from "../job_group.ts";
@@ -10,16 +15,18 @@ import type { Report } from "../report.ts";
 import { readAssignments, shardGroup } from "../shards_now.ts";
 import type { Target } from "../target.ts";
 import { awaitNothing } from "./await.ts";
-import { cordonShards, uncordonShards } from "./cordon.ts";
+import { cordonShards } from "./cordon.ts";
 import { acrossElections } from "./elections.ts";
+import { endRelocation } from "./end_relocation.ts";
 import { setEligibility } from "./eligibility.ts";
 import type { Relocation } from "./cluster_now.ts";
+import { missingShard } from "./missing_shard.ts";
 import { faultOfDeparture } from "./plan_relocations.ts";
 import type { PlannedRelocation } from "./plan_relocations.ts";
 import { readAllocations, readCluster, readCopySurveys, readNodes } from "./read_cluster.ts";
-import { deleteRelocation, readRelocations, writeRelocation } from "./relocation_record.ts";
+import { readRelocations, writeRelocation } from "./relocation_record.ts";
 import { allocationOf } from "./shards_of_node.ts";
-import { missingAtTarget, wasStoredAtStop } from "./target_proof.ts";
+import { wasStoredAtStop } from "./target_proof.ts";
 
 /*
  * A shard changes its node by a new volume of its name. Nomad starts the shard wherever a volume of that name is on an
@@ -65,8 +72,12 @@ export async function makeVolumes(target: Target, planned: readonly PlannedReloc
         await checkDeparture(target, one);
         const isKept = (await readRelocations(target)).get(shard)?.inexact;
         await deleteVolumes(target, shard, { keep: [from, to.id], of: nodes, isKept });
-        await addShardVolume(target.agents.nomadAddr, shard - 1, to);
       }),
+    );
+    await ensureVolumes(
+      target.agents.nomadAddr,
+      volumesOfShards(planned.map(({ shard }) => shard - 1)),
+      new Map(planned.map(({ shard, to }) => [shardVolume(shard - 1), to])),
     );
   });
 }
@@ -86,7 +97,7 @@ export async function relocateShard(
     `shard ${shard} runs on ${to.name}${how === "copy" ? ", restored from its copy" : ""} and holds its owner lock`,
     async () => {
       await stopShard(target, planned, report, deadlines);
-      await awaitShardOn(target, shard, to, report, deadlines);
+      await awaitRelocated(target, shard, to, report, deadlines);
     },
   );
   await finishRelocation(target, shard, report, deadlines);
@@ -113,8 +124,8 @@ async function checkDeparture(target: Target, { shard, how }: PlannedRelocation)
   );
 }
 
-/** Waits until the shard runs on the node, owns its number there, and has restored its copy if it has one. */
-async function awaitShardOn(
+/** Waits until the shard has taken over on its new node. */
+function awaitRelocated(
   target: Target,
   shard: number,
   node: { id: string; name: string },
@@ -124,17 +135,9 @@ async function awaitShardOn(
   const hint =
     `See: task logs:wa-shards. The former volume of shard ${shard} is kept; run the command again to continue, ` +
     "or start the shard from its copy (task restore).";
-  await awaitNothing(report, { deadlineMs, hint }, async () => {
-    const services = `/v1/health/service/${shardService}?passing=1`;
-    return missingAtTarget({
-      shard,
-      node,
-      allocation: allocationOf({ allocations: await readAllocations(target) }, shard),
-      instances: (await target.consul.blockingGet(services, { index: 0 })).body,
-      owner: await kvGet(target.consul, ownerKey(shard)),
-      copy: (await readCopySurveys(target))?.get(shard),
-    });
-  });
+  return awaitNothing(report, { deadlineMs, hint }, async () =>
+    missingShard(target, { shard, node, copy: (await readCopySurveys(target))?.get(shard) }),
+  );
 }
 
 /**
@@ -190,35 +193,11 @@ export async function finishRelocation(
   await report.step(`shard ${shard}: its former volume is deleted, and it takes businesses again`, async () => {
     const kept = record.nodes.at(-1)!;
     const name = (await readNodes(target)).find(({ id }) => id === kept)?.name ?? kept.slice(0, 8);
-    await awaitShardOn(target, shard, { id: kept, name }, report, deadlines);
+    await awaitRelocated(target, shard, { id: kept, name }, report, deadlines);
     const left = await deleteVolumes(target, shard, { keep: [kept], of: record.nodes, isKept: record.inexact });
     const line = await endRelocation(target, shard, kept, left);
     return record.inexact && left.length > 0 ? `${line} Its last changes may be only there.` : line;
   });
-}
-
-/**
- * Opens the shard to businesses again. The record stays while a volume is left, and so does the hold on its node, where
- * Nomad might start the shard with outdated state.
- */
-async function endRelocation(
-  target: Target,
-  shard: number,
-  kept: string,
-  left: readonly Volume[],
-): Promise<string | undefined> {
-  await uncordonShards(target, [shard]);
-  const record = (await readRelocations(target)).get(shard);
-  if (left.length === 0) {
-    if (record?.held !== undefined) await setEligibility(target, record.held, true);
-    await deleteRelocation(target, shard);
-    return undefined;
-  }
-  await writeRelocation(target, shard, { ...record, nodes: [...left.map(({ NodeID }) => NodeID), kept] });
-  return (
-    `shard ${shard} takes businesses again; a former volume is left, and its node must stay ineligible. To delete it ` +
-    `when the node is up: ${left.map(({ ID }) => `nomad volume delete -type=host ${ID}`).join("; ")}.`
-  );
 }
 
 /** Ends the relocation of a shard that stays where it runs: deletes the volumes that were made elsewhere. */
