@@ -147,7 +147,13 @@ export async function ensureVolumes(
     // An election ends; a missing right does not.
     const isFinal = performance.now() > deadline || (failure?.message.includes("Permission denied") ?? false);
     if (isFinal && failure !== undefined) throw failure;
-    if (isFinal) throw new Error(notReady(waiting.map((name) => ({ name, made: volumesOf(name) })), readyMs));
+    if (isFinal)
+      throw new Error(
+        notReady(
+          waiting.map((name) => ({ name, made: volumesOf(name) })),
+          readyMs,
+        ),
+      );
     await sleep(300);
   }
 }

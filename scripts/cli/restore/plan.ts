@@ -75,9 +75,7 @@ export async function planRestore(
     ),
     spare: restores.flatMap(({ shard, decision }) => decision.spare.map((volume) => ({ shard, volume }))),
     outdated: decisions.flatMap(({ shard, decision }) =>
-      decision.do === "keep"
-        ? decision.outdated.map((volume) => ({ shard, volume, runsOn: decision.node.id }))
-        : [],
+      decision.do === "keep" ? decision.outdated.map((volume) => ({ shard, volume, runsOn: decision.node.id })) : [],
     ),
     refusals,
   };

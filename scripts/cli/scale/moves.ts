@@ -81,15 +81,11 @@ export function describeMoves(moves: readonly Move[]): string {
   return `moved ${done.length} businesses, the longest silent for ${longest} ms${suffix}`;
 }
 
-/** Moves all businesses off the shards above `count` and waits for earlier moves. */
-export const drainShards = (target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> =>
-  emptyShards(target, { isLeft: (shard) => shard > count }, report, deadlines);
-
 export type EmptiedShards = {
   /** True for a shard that every business leaves. */
   isLeft(shard: number): boolean;
-  /** Most sessions on a shard that gets businesses; any number by default. */
-  maxSessions?: number;
+  /** Most sessions on a shard that gets businesses. */
+  maxSessions: number;
 };
 
 /** Moves all businesses off some shards and waits for earlier moves. */
@@ -117,7 +113,8 @@ export async function emptyShards(
         const all = [...new Map([...before, ...started.data].map((move) => [move.id, move])).values()];
         if (all.length === 0)
           throw new ScaleFailure(
-            "Businesses are left on these shards, but the API plans no move for them: are the other shards full?",
+            "Businesses are left on these shards, but the API plans no move for them: the other shards are full at " +
+              `${maxSessions} sessions each (--max-sessions), or cordoned (task status).`,
           );
         moved = await followMoves(target, all, report, deadlines);
         return describeMoves(moved);

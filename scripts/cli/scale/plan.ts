@@ -7,6 +7,7 @@ import { taskVariable } from "../arguments.ts";
 import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { readCount } from "./job_group.ts";
+import { maxSessionsOption } from "./max_sessions.ts";
 import { changeLimit } from "./live_limit.ts";
 import { changeShards } from "./shards_change.ts";
 import { shardGroup } from "./shards_now.ts";
@@ -16,7 +17,12 @@ import { parseWantedSize } from "./wanted_size.ts";
 import type { WantedSize } from "./wanted_size.ts";
 
 /** Removed shards are drained first, while every worker still runs; added shards come last. */
-async function changesFor(target: Target, wanted: WantedSize, drain: boolean, settings: Settings): Promise<Change[]> {
+async function changesFor(
+  target: Target,
+  wanted: WantedSize,
+  leaving: { drain: boolean; maxSessions: number },
+  settings: Settings,
+): Promise<Change[]> {
   const changes: Change[] = [];
   if (wanted.api !== undefined)
     changes.push(await scaleStateless(target, { job: "api", group: "api" }, wanted.api, settings));
@@ -33,7 +39,7 @@ async function changesFor(target: Target, wanted: WantedSize, drain: boolean, se
     );
   }
   if (wanted.shards === undefined) return changes;
-  const shards = await changeShards(target, { count: wanted.shards, drain, deleteVolume: false }, settings);
+  const shards = await changeShards(target, { count: wanted.shards, ...leaving, deleteVolume: false }, settings);
   return wanted.shards < (await readCount(target, shardGroup)) ? [shards, ...changes] : [...changes, shards];
 }
 
@@ -49,12 +55,13 @@ const command = scaleCommand(
 )
   .addOption(taskVariable("--file <path>").argParser(String).default(""))
   .addOption(taskVariable("--from <folder>").default("."))
-  .option("--drain", "when there are fewer shards: move their businesses to other shards first", false);
+  .option("--drain", "when there are fewer shards: move their businesses to other shards first", false)
+  .addOption(maxSessionsOption());
 
-await runScaleCommand(command, ({ file, from, drain }) => {
+await runScaleCommand(command, ({ file, from, drain, maxSessions }) => {
   if (file === "") command.error("error: FILE is missing");
   const wanted = readPlan(from, file);
-  return (target, settings) => changesFor(target, wanted, drain, settings);
+  return (target, settings) => changesFor(target, wanted, { drain, maxSessions }, settings);
 });
 
 function readPlan(from: string, file: string): WantedSize {

@@ -1,6 +1,7 @@
 import { wholeNumber } from "../arguments.ts";
 import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
+import { maxSessionsOption } from "./max_sessions.ts";
 import { ScaleFailure } from "./failure.ts";
 import { describeMoves, followMoves, runningMoves, rebalance } from "./moves.ts";
 import type { Move, Planned } from "./moves.ts";
@@ -13,15 +14,19 @@ function summary(planned: readonly Planned[]): string[] {
   return [...counts].map(([way, moves]) => `${moves.length} businesses: ${way}`);
 }
 
-async function spread(target: Target, max: number, settings: Settings): Promise<Change> {
+async function spread(
+  target: Target,
+  limits: { max: number; max_sessions: number },
+  settings: Settings,
+): Promise<Change> {
   const running = await runningMoves(target);
-  const { planned } = await rebalance(target, { dry_run: true, max });
+  const { planned } = await rebalance(target, { dry_run: true, ...limits });
   return {
     what: "rebalance",
     plan: [...(running.length > 0 ? [`follow ${running.length} running moves`] : []), ...summary(planned)],
     apply: (report) =>
       report.step("rebalance", async () => {
-        const started = planned.length > 0 ? (await rebalance(target, { max })).data : [];
+        const started = planned.length > 0 ? (await rebalance(target, limits)).data : [];
         const moves = [...new Map([...running, ...started].map((move) => [move.id, move])).values()];
         const ended = await followMoves(target, moves, report, settings);
         const failed: Move | undefined = ended.find(({ status }) => status === "rolled_back");
@@ -45,7 +50,9 @@ await runScaleCommand(
 
 Prints the plan first. After an interruption the started moves continue by themselves; the same
 command follows them and plans the rest.`,
-  ).option("--max <n>", "most moves to start", wholeNumber(1, 1000), 200),
-  ({ max }) =>
-    async (target, settings) => [await spread(target, max, settings)],
+  )
+    .option("--max <n>", "most moves to start", wholeNumber(1, 1000), 200)
+    .addOption(maxSessionsOption()),
+  ({ max, maxSessions }) =>
+    async (target, settings) => [await spread(target, { max, max_sessions: maxSessions }, settings)],
 );

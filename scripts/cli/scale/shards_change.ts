@@ -29,7 +29,7 @@ export async function changeShards(target: Target, wanted: WantedShards, deadlin
     details: { volumes: placed },
     refusal,
     apply: async (report) => {
-      if (fewer) await removeShards(target, wanted.count, report, deadlines);
+      if (fewer) await removeShards(target, wanted, report, deadlines);
       else await addShards(target, { count: wanted.count, volumes }, report, deadlines);
       if (wanted.deleteVolume) await deleteVolumes(target, wanted.count, report);
     },

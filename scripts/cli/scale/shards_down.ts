@@ -7,9 +7,10 @@ import { ScaleFailure } from "./failure.ts";
 import { awaitCount, indexOf, readCount, setCount, wantedAllocations } from "./job_group.ts";
 import type { Deadlines } from "./job_group.ts";
 import { readLimit, writeLimit } from "./live_limit.ts";
-import { drainShards } from "./moves.ts";
+import { emptyShards } from "./moves.ts";
 import type { Report } from "./report.ts";
 import { passingShards, readAssignments, shardGroup } from "./shards_now.ts";
+import type { WantedShards } from "./shards_plan.ts";
 import type { Target } from "./target.ts";
 
 const pollMs = 300;
@@ -18,9 +19,15 @@ const pollMs = 300;
 const heardOfMs = 1_000;
 
 /** Drains the shards above `count`, lowers the number of shards in Consul and stops the highest shards. */
-export async function removeShards(target: Target, count: number, report: Report, deadlines: Deadlines): Promise<void> {
+export async function removeShards(
+  target: Target,
+  { count, maxSessions }: Pick<WantedShards, "count" | "maxSessions">,
+  report: Report,
+  deadlines: Deadlines,
+): Promise<void> {
   const before = await readCount(target, shardGroup);
-  await drainShards(target, count, report, deadlines);
+  const drain = () => emptyShards(target, { isLeft: (shard) => shard > count, maxSessions }, report, deadlines);
+  await drain();
   const { value, cas } = await readLimit(target, numShardsKey);
   if (value !== count) {
     await report.step(`the number of shards is ${count}: no new business is assigned above`, () =>
@@ -28,7 +35,7 @@ export async function removeShards(target: Target, count: number, report: Report
     );
     // A business that first connected at the end of the drain may be assigned to a removed shard.
     await sleep(heardOfMs);
-    await drainShards(target, count, report, deadlines);
+    await drain();
   }
   if (before > count) {
     await report.step("the journals of the removed shards are empty", () =>

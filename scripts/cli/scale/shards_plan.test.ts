@@ -15,7 +15,7 @@ const shards = (count: number, over: Partial<ShardsNow> = {}): ShardsNow => {
     ...over,
   };
 };
-const wanted = (count: number, over = {}) => ({ count, drain: false, deleteVolume: false, ...over });
+const wanted = (count: number, over = {}) => ({ count, drain: false, maxSessions: 1000, deleteVolume: false, ...over });
 
 describe("planShards", () => {
   test("grows in a safe order", () => {

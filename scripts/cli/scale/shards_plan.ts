@@ -19,7 +19,13 @@ export type ShardsNow = {
 /** A shard's volume that is to be made. */
 export type PlannedVolume = { shard: number; node: string };
 
-export type WantedShards = { count: number; drain: boolean; deleteVolume: boolean };
+export type WantedShards = {
+  count: number;
+  /** True if businesses of removed shards are moved, to shards with at most `maxSessions` sessions afterwards. */
+  drain: boolean;
+  maxSessions: number;
+  deleteVolume: boolean;
+};
 
 export type ShardsPlan = { lines: string[]; refusal?: string };
 

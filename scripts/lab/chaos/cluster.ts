@@ -24,6 +24,7 @@ without need, or the allocations of a job were unevenly placed.`,
   .option("--servers <n>", "servers of the cluster", wholeNumber(1, 9), 3)
   .option("--clients <n>", "clients of the cluster; the first has the data", wholeNumber(3, 9), 3)
   .option("--businesses <n>", "paired businesses, each with two contacts", wholeNumber(), 100)
+  .option("--calls <n>", "calls in progress", wholeNumber(), 20)
   .option("--per-minute <n>", "messages a minute in each direction", wholeNumber(), 600)
   .option("--few <n>", "lowest number of shards", wholeNumber(), 3)
   .option("--many <n>", "highest number of shards", wholeNumber(), 6)
@@ -53,41 +54,54 @@ async function cluster(...args: string[]): Promise<number> {
 }
 
 /** Figures that must be 0. */
-const faults = ["lost", "duplicates", "reordered", "qr_scans", "two_owners", "drain_failed_requests"] as const;
+const faults = [
+  "lost",
+  "duplicates",
+  "reordered",
+  "qr_scans",
+  "two_owners",
+  "drain_failed_requests",
+  "calls_lost",
+] as const;
 /** A shard of a lost node is open elsewhere within this many seconds. */
 const restoredWithinS = 60;
 const restarts = ["blip_restarts", "partition_restarts", "agents_upgraded_restarts"] as const;
 
 async function run(): Promise<Record<string, number | boolean | object>> {
-  const stage = await openStage(name, say);
-  const { simulator } = stage;
+  const stage = await openStage(name, values.calls, say);
+  const { simulator, callers } = stage;
   const members = await pairMembers(stage, values.businesses);
   say(`${members.length} businesses are paired`);
   const before = await simulator.stats();
   const since = async (key: string) => ((await simulator.stats())[key] ?? 0) - (before[key] ?? 0);
   const talk = new Talk(stage, members, values.perMinute);
   talk.start();
+  callers.start();
   const figures: Figures = {};
   const failedBy: Record<string, number> = {};
   let replacedByPowerLoss = 0;
-  for (const { name: step, run: take } of chosen) {
+  let lostWithNode = 0;
+  for (const { name: step, losesClient = false, run: take } of chosen) {
     const start = performance.now();
     const failed = talk.failures.length;
     const replaced = await since("logins_replaced");
+    const callsLost = callers.lost;
     const { placement_ok: placed, lost_connections: lostConnections, ...measured } = await take(stage, values);
     for (const [key, value] of Object.entries(measured))
       figures[key] = key.endsWith("_max") ? Math.max(Number(value), Number(figures[key] ?? 0)) : value;
     if (placed !== undefined) figures["placement_ok"] = figures["placement_ok"] !== false && placed;
     failedBy[step] = talk.failures.length - failed;
+    // A lost client takes its calls along.
+    if (losesClient) lostWithNode += callers.lost - callsLost;
     // Without power, a client cannot close its connections: WhatsApp learns of it at the next login.
     if (lostConnections !== undefined) replacedByPowerLoss += Number(lostConnections);
-    else if (step.includes("power")) replacedByPowerLoss += (await since("logins_replaced")) - replaced;
+    else if (losesClient) replacedByPowerLoss += (await since("logins_replaced")) - replaced;
     say(
       `${step}: ${((performance.now() - start) / 1000).toFixed(1)} s ${JSON.stringify(measured)}; ` +
         `${talk.messages} messages, ${failedBy[step]} requests failed`,
     );
   }
-  await talk.stop();
+  await Promise.all([talk.stop(), callers.stop()]);
   await until(async () => (await openSessions(stage, members)) === members.length, {
     deadlineMs: 120_000,
     everyMs: 500,
@@ -101,6 +115,11 @@ async function run(): Promise<Record<string, number | boolean | object>> {
     reordered: disordered,
     qr_scans: await since("pairings_offered"),
     two_owners: (await since("logins_replaced")) - replacedByPowerLoss,
+    calls: callers.answered,
+    calls_lost: callers.lost - lostWithNode,
+    calls_lost_with_node: lostWithNode,
+    calls_refused: callers.refused,
+    call_silence_ms_max: callers.silenceMsMax,
     requests: talk.requests,
     failed_requests: talk.failures.length,
     failed_requests_by_step: failedBy,

@@ -8,9 +8,6 @@ import { awaitReady, faultsOfPlacement } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import type { Step } from "./steps.ts";
 
-/** The script of a command, below scripts/cli/scale. */
-const scripts = { drain: "nodes/drain", join: "nodes/join" };
-
 /** Points in the output of a drain at which it is killed: in each of its phases. */
 const kills: readonly Kill[] = [
   { after: /is ineligible/ },
@@ -35,7 +32,7 @@ async function useEdge(stage: Stage, { address }: ClusterNode): Promise<void> {
 
 /** @throws unless the command refuses, and says why */
 async function expectRefusal(stage: Stage, node: ClusterNode, reason: RegExp): Promise<void> {
-  const outcome = await runScript(stage, scripts.drain, ["--node", node.name]).then(
+  const outcome = await runScript(stage, "drain", ["--node", node.name]).then(
     () => "drained it",
     (error: unknown) => (error as Error).message,
   );
@@ -54,6 +51,7 @@ export const drains: Step = {
   name: "every client is drained in turn and taken back",
   run: async (stage) => {
     const edges = edgesOf(stage.cluster.layout);
+    const carriersEdge = edges.find(({ address }) => stage.stack.base_url.endsWith(address))!;
     let killed = 0;
     let uneven = 0;
     let longestS = 0;
@@ -65,27 +63,26 @@ export const drains: Step = {
           edges.find(({ name }) => name !== node.name)!,
         );
         const args = ["--node", node.name];
+        // The carrier knows one edge only, and an edge that stops carries its open calls to their end.
+        if (node === carriersEdge) await stage.callers.pause();
         // One node with a kill in every phase, the others without: kills lengthen a drain.
-        for (const kill of index === 0 ? kills : [])
-          if (await killScript(stage, scripts.drain, args, kill)) killed += 1;
+        for (const kill of index === 0 ? kills : []) if (await killScript(stage, "drain", args, kill)) killed += 1;
         const began = performance.now();
-        await runScript(stage, scripts.drain, args);
+        await runScript(stage, "drain", args);
         longestS = Math.max(longestS, (performance.now() - began) / 1000);
         const left = await remaining(stage, node);
         if (left.length > 0) throw new Error(`the drain of ${node.name} left ${left.join(", ")}`);
-        const again = (await runScript(stage, scripts.drain, args)) as { changes: { plan: string[] }[] };
+        const again = (await runScript(stage, "drain", args)) as { changes: { plan: string[] }[] };
         if (again.changes[0]!.plan.length > 0)
           throw new Error(`a second drain has a plan: ${again.changes[0]!.plan.join("; ")}`);
-        await runScript(stage, scripts.join, args);
+        await runScript(stage, "join", args);
         await awaitReady(stage, `${node.name} to be back`);
         uneven += (await faultsOfPlacement(stage)).length;
+        stage.callers.resume();
         stage.say(`${node.name} was drained and taken back`);
       }
     } finally {
-      await useEdge(
-        stage,
-        edges.find(({ address }) => stage.stack.base_url.endsWith(address))!,
-      );
+      await useEdge(stage, carriersEdge);
     }
     return {
       nodes_drained: stage.platform.length,

@@ -74,7 +74,7 @@ async function loseAndRestore(
     return nodes.some(({ Name, Status }) => Name === victim.name && Status !== "ready");
   };
   await until(isMissed, { deadlineMs: missedWithinMs, everyMs: 300, what: "Nomad to miss the node" });
-  const result = (await runScript(stage, "restore/main", list)) as Restored;
+  const result = (await runScript(stage, "restore", list)) as Restored;
   const seconds = (performance.now() - began) / 1000;
   const opened = result.changes[0]!.restored.reduce((sum, { sessions_open: one }) => sum + one, 0);
   if (opened < open) throw new Error(`${opened} of ${open} sessions of shard ${shards.join(", ")} are open again`);
@@ -83,7 +83,7 @@ async function loseAndRestore(
 
   await giveBack();
   await awaitReady(stage, "the return of the node");
-  await runScript(stage, "restore/main", list);
+  await runScript(stage, "restore", list);
   const volumes = await nomad<Volume[]>("GET", "/v1/volumes?type=host");
   const doubled = shards.filter((shard) => volumes.filter(({ Name }) => Name === `wa-auth[${shard - 1}]`).length !== 1);
   if (doubled.length > 0) throw new Error(`the outdated volume of shard ${doubled.join(", ")} is still there`);
@@ -93,6 +93,7 @@ async function loseAndRestore(
 export const restoreSteps: readonly Step[] = [
   {
     name: "shards of a node without power are restored elsewhere",
+    losesClient: true,
     run: (stage) =>
       loseAndRestore(
         stage,
@@ -102,6 +103,7 @@ export const restoreSteps: readonly Step[] = [
   },
   {
     name: "shards of an isolated node are restored elsewhere",
+    losesClient: true,
     run: (stage) =>
       loseAndRestore(
         stage,

@@ -20,7 +20,12 @@ export type Plan = { few: number; many: number; blipS: number; partitionS: numbe
 /** Figures by their names in the result; a step adds those that it measured. */
 export type Figures = Record<string, number | boolean>;
 
-export type Step = { name: string; run(stage: Stage, plan: Plan): Promise<Figures> };
+export type Step = {
+  name: string;
+  /** True if a client cannot close its connections, nor carry its calls on. */
+  losesClient?: true;
+  run(stage: Stage, plan: Plan): Promise<Figures>;
+};
 
 type Stub = { ID: string; Name: string; Status: string };
 
@@ -79,6 +84,7 @@ const partition: Step = {
 
 const lostNode: Step = {
   name: "a platform client loses its power and returns",
+  losesClient: true,
   run: async (stage) => {
     await powerOff(stage.cluster, stage.victim);
     const gone = async () => {

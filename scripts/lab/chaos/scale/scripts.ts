@@ -1,13 +1,28 @@
 import { root } from "../../../stack/environment.ts";
 import type { Stage } from "./stage.ts";
 
+/** The scripts of commands that a run starts, below scripts/cli. */
+export const scriptFiles = {
+  api: "scale/api.ts",
+  assignment: "scale/assignment.ts",
+  calls: "scale/calls.ts",
+  drain: "scale/nodes/drain.ts",
+  join: "scale/nodes/join.ts",
+  plan: "scale/plan.ts",
+  rebalance: "scale/rebalance.ts",
+  restore: "restore/main.ts",
+  shards: "scale/shards.ts",
+  workers: "scale/workers.ts",
+};
+export type Script = keyof typeof scriptFiles;
+
 /** Kills a script with SIGKILL, `ms` after a line that matches `after`. */
 export type Kill = { after: RegExp; ms?: number };
 
-/** Runs a script of scripts/cli/scale as its task does; returns its JSON. @throws if it does not exit 0 */
+/** Runs a script as its task does; returns its JSON. @throws if it does not exit 0 */
 export async function runScript(
   stage: Stage,
-  script: string,
+  script: Script,
   args: readonly string[],
 ): Promise<Record<string, unknown>> {
   const child = start(stage, script, [...args, "--json"]);
@@ -23,7 +38,7 @@ export async function runScript(
 /** Runs a script and kills it midway; false if it ended before. */
 export async function killScript(
   stage: Stage,
-  script: string,
+  script: Script,
   args: readonly string[],
   { after, ms = 0 }: Kill,
 ): Promise<boolean> {
@@ -45,7 +60,7 @@ export async function killScript(
 /** Kills a script at each of the points and runs it again to its end. */
 export async function killAndFinish(
   stage: Stage,
-  script: string,
+  script: Script,
   args: readonly string[],
   kills: readonly Kill[],
 ): Promise<number> {
@@ -56,15 +71,12 @@ export async function killAndFinish(
   return killed;
 }
 
-function start({ env }: Stage, script: string, args: readonly string[]) {
-  return Bun.spawn(
-    [process.execPath, "run", `scripts/cli/${script.includes("/") ? script : `scale/${script}`}.ts`, ...args],
-    {
-      cwd: root,
-      env: { ...process.env, ...env },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
+function start({ env }: Stage, script: Script, args: readonly string[]) {
+  return Bun.spawn([process.execPath, "run", `scripts/cli/${scriptFiles[script]}`, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
 }
