@@ -1,13 +1,13 @@
 import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
-import type { CopyScope } from "./get_copy.ts";
+import { isCurrent } from "./get_copy.ts";
+import type { CopyOwner, CopyScope } from "./get_copy.ts";
 
 /** A row of the tail: changes of the shard, sealed. */
 export type TailEntry = { key_id: string; box: Uint8Array };
 
 export type TailAppend = {
-  shard: number;
-  epoch: number;
+  owner: CopyOwner;
   /** The last row that the tail has. */
   after: number;
   /** None to renew the lease only. */
@@ -27,11 +27,11 @@ export type AppendOutcome =
   /** Nothing was appended. */
   | { is: "retry" };
 
-type Before = { epoch: number; tail_seq: number; appended: boolean };
+type Before = { epoch: number; volume: string; tail_seq: number; appended: boolean };
 
 /** Appends to the tail of a shard and renews its lease, in one statement that a former owner cannot execute. */
 export async function appendTail(scope: CopyScope, append: TailAppend): Promise<AppendOutcome> {
-  const { shard, epoch, after, entries, gap, leaseMs } = append;
+  const { owner, after, entries, gap, leaseMs } = append;
   const bytes = entries.reduce((sum, { box }) => sum + box.length, 0);
   const [before] = await scope.ask<Before[]>(sql`
     with owner as (
@@ -39,13 +39,13 @@ export async function appendTail(scope: CopyScope, append: TailAppend): Promise<
       set tail_seq = tail_seq + ${entries.length}, tail_bytes = tail_bytes + ${bytes},
           complete = complete and not ${gap}, appended_at = now(),
           leased_until = now() + ${leaseMs}::float8 * interval '1 ms'
-      where shard = ${shard} and epoch = ${epoch} and tail_seq = ${after}
+      where ${isCurrent(owner)} and tail_seq = ${after}
       returning shard
     )${entries.length === 0 ? sql`` : insertOf(entries, after)}
-    select epoch::float8 as epoch, tail_seq::float8 as tail_seq, exists (select from owner) as appended
-    from shard_copies where shard = ${shard}`);
+    select epoch::float8 as epoch, volume, tail_seq::float8 as tail_seq, exists (select from owner) as appended
+    from shard_copies where shard = ${owner.shard}`);
   if (before?.appended) return { is: "appended" };
-  if (before === undefined || before.epoch !== epoch) return { is: "lost" };
+  if (before === undefined || before.epoch !== owner.epoch || before.volume !== owner.volume) return { is: "lost" };
   // The statement waited for another one and read the row before that: the next attempt reads more.
   if (before.tail_seq === after) return { is: "retry" };
   if (before.tail_seq === after + entries.length) return { is: "appended" };

@@ -1,7 +1,7 @@
 import { sql } from "../client/literal.ts";
 import type { Statement } from "../client/literal.ts";
-import { copyColumns } from "./get_copy.ts";
-import type { CopyScope, ShardCopyRow } from "./get_copy.ts";
+import { copyColumns, isCurrent } from "./get_copy.ts";
+import type { CopyOwner, CopyScope, ShardCopyRow } from "./get_copy.ts";
 
 export type CopyClaim = {
   shard: number;
@@ -46,11 +46,11 @@ export async function claimCopy(scope: CopyScope, claim: CopyClaim): Promise<Sha
 /** Ends a restore: the shard opens its sessions from now on. False for a former owner. */
 export async function finishRestore(
   scope: CopyScope,
-  { shard, epoch, exact }: { shard: number; epoch: number; exact: boolean },
+  { owner, exact }: { owner: CopyOwner; exact: boolean },
 ): Promise<boolean> {
   const rows = await scope.ask(sql`
     update shard_copies set state = 'live', exact = exact and ${exact}
-    where shard = ${shard} and epoch = ${epoch}
+    where ${isCurrent(owner)}
     returning shard`);
   return rows.length === 1;
 }
@@ -59,14 +59,11 @@ export async function finishRestore(
  * Ends the lease at the stop of a shard that has copied everything: nothing is missing, whatever its setting. Does
  * nothing for a former owner.
  */
-export async function releaseCopy(
-  scope: CopyScope,
-  { shard, epoch, seq }: { shard: number; epoch: number; seq: number },
-): Promise<void> {
+export async function releaseCopy(scope: CopyScope, { owner, seq }: { owner: CopyOwner; seq: number }): Promise<void> {
   await scope.ask(sql`
     -- A second ago: the column rounds up to whole milliseconds, and the clock may be set back.
     update shard_copies set leased_until = now() - interval '1 second', exact = complete
-    where shard = ${shard} and epoch = ${epoch} and tail_seq = ${seq}`);
+    where ${isCurrent(owner)} and tail_seq = ${seq}`);
 }
 
 /** Deletes the copy of a shard whose volume stays without one. Returns the keys of its objects. */

@@ -24,6 +24,16 @@ export type ShardCopyRow = {
   pending_key: string | null;
 };
 
+/**
+ * Names a claim. The volume is part of it, because epochs begin again after a copy was discarded: a former owner that
+ * was suspended in the meantime may have the number of the current one.
+ */
+export type CopyOwner = Pick<ShardCopyRow, "shard" | "epoch" | "volume">;
+
+/** True for the row of the copy while this claim is the current one. */
+export const isCurrent = ({ shard, epoch, volume }: CopyOwner): Statement =>
+  sql`shard = ${shard} and epoch = ${epoch} and volume = ${volume}`;
+
 /** Access to the copies: the shards' role has no scope, the platform's has. */
 export type CopyScope = Pick<Scope, "ask">;
 

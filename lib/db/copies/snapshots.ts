@@ -1,5 +1,6 @@
 import { sql } from "../client/literal.ts";
-import type { CopyScope } from "./get_copy.ts";
+import { isCurrent } from "./get_copy.ts";
+import type { CopyOwner, CopyScope } from "./get_copy.ts";
 
 /** Rows deleted by one statement. */
 const rowsPerDeletion = 500;
@@ -7,16 +8,15 @@ const rowsPerDeletion = 500;
 /** Records the object of a snapshot before it is written, so that a killed process leaves no unknown one. */
 export async function beginSnapshot(
   scope: CopyScope,
-  { shard, epoch, key }: { shard: number; epoch: number; key: string },
+  { owner, key }: { owner: CopyOwner; key: string },
 ): Promise<boolean> {
   const rows = await scope.ask(sql`
-    update shard_copies set pending_key = ${key} where shard = ${shard} and epoch = ${epoch} returning shard`);
+    update shard_copies set pending_key = ${key} where ${isCurrent(owner)} returning shard`);
   return rows.length === 1;
 }
 
 export type FinishedSnapshot = {
-  shard: number;
-  epoch: number;
+  owner: CopyOwner;
   key: string;
   /** The last row of the tail at the start of the snapshot: a restore replays the rows after it. */
   seq: number;
@@ -26,15 +26,15 @@ export type FinishedSnapshot = {
 
 /** Makes a snapshot the copy's base; from then on the copy is complete. False for a former owner. */
 export async function finishSnapshot(scope: CopyScope, snapshot: FinishedSnapshot): Promise<boolean> {
-  const { shard, epoch, key, seq, bytes, exact } = snapshot;
+  const { owner, key, seq, bytes, exact } = snapshot;
   const rows = await scope.ask(sql`
     update shard_copies
     set snapshot_key = ${key}, snapshot_seq = ${seq}, snapshot_bytes = ${bytes}, snapshot_at = now(),
         -- Deleted next: a killed process leaves it to the next one.
         pending_key = snapshot_key, complete = true, exact = ${exact},
         tail_bytes = (select coalesce(sum(octet_length(box)), 0) from shard_tail
-                      where shard = ${shard} and seq > ${seq})
-    where shard = ${shard} and epoch = ${epoch}
+                      where shard = ${owner.shard} and seq > ${seq})
+    where ${isCurrent(owner)}
     returning shard`);
   return rows.length === 1;
 }
@@ -42,15 +42,16 @@ export async function finishSnapshot(scope: CopyScope, snapshot: FinishedSnapsho
 /** Deletes the rows of the tail that the snapshot contains. */
 export async function trimTail(
   scope: CopyScope,
-  { shard, epoch, through }: { shard: number; epoch: number; through: number },
+  { owner, through }: { owner: CopyOwner; through: number },
 ): Promise<void> {
+  const { shard } = owner;
   for (;;) {
     const rows = await scope.ask(sql`
       delete from shard_tail
       where shard = ${shard}
         and seq in (select seq from shard_tail where shard = ${shard} and seq <= ${through}
                     order by seq limit ${rowsPerDeletion})
-        and exists (select from shard_copies where shard = ${shard} and epoch = ${epoch})
+        and exists (select from shard_copies where ${isCurrent(owner)})
       returning seq`);
     if (rows.length < rowsPerDeletion) return;
   }

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { appendTail, claimCopy, createDatabase, finishSnapshot, forPlatform, getCopy } from "../../../lib/db/index.ts";
+import {
+  appendTail,
+  claimCopy,
+  createDatabase,
+  finishSnapshot,
+  forPlatform,
+  getCopy,
+  releaseCopy,
+} from "../../../lib/db/index.ts";
 import type { CopyScope } from "../../../lib/db/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
@@ -10,10 +18,11 @@ const [shard, leaseMs] = [7, 15_000];
 let database: MigratedDatabase;
 let owner: ReturnType<typeof createDatabase>;
 let scope: CopyScope;
-const claim = (seen: number | null) =>
+const first = { shard, epoch: 1, volume: crypto.randomUUID() };
+const claim = (seen: number | null, volume = crypto.randomUUID()) =>
   claimCopy(scope, {
     shard,
-    volume: crypto.randomUUID(),
+    volume,
     seen,
     state: "live",
     continues: true,
@@ -34,10 +43,10 @@ afterAll(async () => {
 beforeEach(async () => {
   await database.owner`delete from shard_copies`;
   await database.owner`delete from shard_tail`;
-  await claim(null);
+  await claim(null, first.volume);
   const entries = [{ key_id: "k1", box: Buffer.from("row") }];
-  await appendTail(scope, { shard, epoch: 1, after: 0, entries, gap: false, leaseMs });
-  await finishSnapshot(scope, { shard, epoch: 1, key: "shards/7/1", seq: 0, bytes: 9, exact: false });
+  await appendTail(scope, { owner: first, after: 0, entries, gap: false, leaseMs });
+  await finishSnapshot(scope, { owner: first, key: "shards/7/1", seq: 0, bytes: 9, exact: false });
 });
 
 describe("the discard of a copy", () => {
@@ -64,6 +73,18 @@ describe("the discard of a copy", () => {
     expect(deleted).toEqual(["shards/7/1"]);
     expect(await database.owner`select 1 from shard_tail`).toHaveLength(0);
     await expect(planDiscard(scope, shard)).rejects.toThrow("has no copy");
+  });
+
+  test("fences a former owner, although epochs begin again", async () => {
+    await endLease();
+    await discardPlanned(scope, await planDiscard(scope, shard), null);
+    expect(await claim(null)).toMatchObject({ epoch: 1, tail_seq: 0 });
+    const append = { owner: first, after: 0, entries: [], gap: false, leaseMs };
+    expect(await appendTail(scope, append)).toEqual({ is: "lost" });
+    const snapshot = { owner: first, key: "x", seq: 0, bytes: 9, exact: true };
+    expect(await finishSnapshot(scope, snapshot)).toBeFalse();
+    await releaseCopy(scope, { owner: first, seq: 0 });
+    await expect(planDiscard(scope, shard)).rejects.toThrow("holds the lease");
   });
 
   test("returns the objects that it cannot delete", async () => {

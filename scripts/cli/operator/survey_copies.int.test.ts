@@ -33,14 +33,15 @@ afterAll(async () => {
 const shard = 7;
 const leaseMs = 15_000;
 const volume = crypto.randomUUID();
+const owner = (epoch = 1) => ({ shard, epoch, volume });
 const claim = (seen: number | null, more: object = {}) =>
   claimCopy(scope, { shard, volume, seen, state: "live", continues: true, exact: false, leaseMs, ...more });
-const append = (after: number, epoch = 1, rows = 1, gap = false) => {
+const append = (after: number, epoch = 1, rows = 1, gap = false, by = volume) => {
   const entries = Array.from({ length: rows }, (_, n) => ({ key_id: "k1", box: Buffer.from(`row ${after + n}`) }));
-  return appendTail(scope, { shard, epoch, after, entries, gap, leaseMs });
+  return appendTail(scope, { owner: { ...owner(epoch), volume: by }, after, entries, gap, leaseMs });
 };
 const snapshot = (seq: number, epoch = 1) =>
-  finishSnapshot(scope, { shard, epoch, key: `k${seq}`, seq, bytes: 9, exact: false });
+  finishSnapshot(scope, { owner: owner(epoch), key: `k${seq}`, seq, bytes: 9, exact: false });
 const survey = async () => (await surveyCopies(forPlatform(database.db)))[0]!;
 
 beforeEach(async () => {
@@ -69,13 +70,14 @@ describe("a copy", () => {
     expect(await append(0)).toEqual({ is: "appended" });
     const other = { volume: crypto.randomUUID() };
     expect(await claim(1, other)).toBeUndefined();
-    await releaseCopy(scope, { shard, epoch: 1, seq: 1 });
+    await releaseCopy(scope, { owner: owner(), seq: 1 });
     expect(await claim(1, other)).toMatchObject({ epoch: 2, tail_seq: 1, ...other });
     expect(await append(1)).toEqual({ is: "lost" });
-    expect(await beginSnapshot(scope, { shard, epoch: 1, key: "x" })).toBeFalse();
+    expect(await beginSnapshot(scope, { owner: owner(), key: "x" })).toBeFalse();
     expect(await snapshot(1)).toBeFalse();
-    await trimTail(scope, { shard, epoch: 1, through: 1 });
-    expect(await append(1, 2)).toEqual({ is: "appended" });
+    await trimTail(scope, { owner: owner(), through: 1 });
+    expect(await append(1, 2)).toEqual({ is: "lost" });
+    expect(await append(1, 2, 1, false, other.volume)).toEqual({ is: "appended" });
     expect(await database.owner`select seq::int from shard_tail order by seq`).toMatchObject([{ seq: 1 }, { seq: 2 }]);
   });
 

@@ -111,14 +111,14 @@ async function attempt(options: ClaimOptions): Promise<{ claimed: Claimed } | { 
 
 async function restore(options: ClaimOptions, copy: ShardCopyRow, record: CopyRecord): Promise<Claimed> {
   const { volume, keys, scope, storage, exact, logger } = options;
-  const { shard, epoch } = copy;
+  const { shard } = copy;
   const began = performance.now();
   const restored = await renewing(options, copy, (fence) =>
     restoreVolume({ volume, keys, scope, storage, copy, fence }),
   );
   const live: CopyRecord = { ...record, state: "live", schema: restored.schema };
   writeCopyRecord(volume, live);
-  if (!(await finishRestore(scope, { shard, epoch, exact })))
+  if (!(await finishRestore(scope, { owner: copy, exact })))
     throw new VolumeRefused(`Another process has claimed the copy of shard ${shard} during the restore.`);
   logger.info(
     { ...restored, was_exact: copy.exact, ms: Math.round(performance.now() - began) },

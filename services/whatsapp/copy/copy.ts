@@ -71,7 +71,7 @@ export class ShardCopy {
   constructor(options: ShardCopyOptions) {
     const { volume, keys, db, scope, lease, logger, claimed } = options;
     const { shard } = volume;
-    const { epoch, tail_seq: seq, complete, snapshot_key, pending_key, snapshot_bytes, tail_bytes } = claimed.copy;
+    const { tail_seq: seq, complete, snapshot_key, pending_key, snapshot_bytes, tail_bytes } = claimed.copy;
     this.#options = options;
     this.#complete = complete;
     this.#isReady = options.durability === "copied";
@@ -86,7 +86,7 @@ export class ShardCopy {
       spacingMs,
       renewMs,
       maxPendingBytes,
-      append: (append) => appendTail(scope, { shard, epoch, leaseMs, ...append }),
+      append: (append) => appendTail(scope, { owner: claimed.copy, leaseMs, ...append }),
       onAppended: (sentAt, bytes) => {
         lease.confirmed(sentAt);
         this.#tailBytes += bytes;
@@ -178,7 +178,7 @@ export class ShardCopy {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
-    const { db, volume, scope, claimed } = this.#options;
+    const { db, scope, claimed } = this.#options;
     db.flush();
     const isStored = await this.#tail.close();
     clearInterval(this.#watch);
@@ -186,7 +186,7 @@ export class ShardCopy {
     const { seq } = this.#tail;
     db.onCommitted = () => Promise.reject(new CopyLost());
     this.#record({ behind: false, end: seq });
-    await releaseCopy(scope, { shard: volume.shard, epoch: claimed.copy.epoch, seq });
+    await releaseCopy(scope, { owner: claimed.copy, seq });
   }
 
   #record(changes: Partial<CopyRecord>): void {
@@ -246,14 +246,13 @@ export class ShardCopy {
 
   /** Resolves with false if changes are missing from the copy afterwards. */
   async #takeOne(): Promise<boolean> {
-    const { volume, scope, storage, claimed, durability, logger } = this.#options;
+    const { scope, storage, claimed, durability, logger } = this.#options;
     const began = performance.now();
     const [schema, key] = [this.#schema, this.#key];
     const tailBytes = this.#tailBytes;
     const removalsDeleted = this.#removals.snapshotBegins();
     const options = {
-      shard: volume.shard,
-      epoch: claimed.copy.epoch,
+      owner: claimed.copy,
       exact: durability === "required",
       scope,
       storage,

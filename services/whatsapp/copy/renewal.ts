@@ -9,13 +9,14 @@ type Options = { scope: CopyScope; lease: Lease; fence: () => void };
 /** Renews the lease while `work` runs. Its `fence` throws once another process may have claimed the shard. */
 export async function renewing<T>(
   { scope, lease, fence }: Options,
-  { shard, epoch, tail_seq: after }: ShardCopyRow,
+  owner: ShardCopyRow,
   work: (fence: () => void) => Promise<T>,
 ): Promise<T> {
   let isLost = false;
+  const { shard, tail_seq: after } = owner;
   const renew = async () => {
     const sentAt = performance.now();
-    const outcome = await appendTail(scope, { shard, epoch, after, entries: [], gap: false, leaseMs });
+    const outcome = await appendTail(scope, { owner, after, entries: [], gap: false, leaseMs });
     if (outcome.is === "appended") lease.confirmed(sentAt);
     else if (outcome.is === "lost") isLost = true;
   };

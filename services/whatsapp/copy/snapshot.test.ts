@@ -36,8 +36,7 @@ beforeEach(() => {
     },
   };
   options = {
-    shard: 1,
-    epoch: 1,
+    owner: { shard: 1, epoch: 1, volume: crypto.randomUUID() },
     exact: true,
     scope,
     storage,

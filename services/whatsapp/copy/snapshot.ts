@@ -1,6 +1,6 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import { beginSnapshot, finishSnapshot, trimTail } from "../../../lib/db/index.ts";
-import type { CopyScope } from "../../../lib/db/index.ts";
+import type { CopyOwner, CopyScope } from "../../../lib/db/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import { endFrame, frameOf, recordsPerFrame } from "./frames.ts";
@@ -12,8 +12,7 @@ import type { Tail } from "./tail.ts";
 const shareOfTime = 0.25;
 
 export type SnapshotOptions = {
-  shard: number;
-  epoch: number;
+  owner: CopyOwner;
   exact: boolean;
   scope: CopyScope;
   storage: SealedStore;
@@ -39,10 +38,10 @@ export type Snapshot = { key: string; bytes: number; seq: number; gaps: number }
  * end of the reading.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot | undefined> {
-  const { shard, epoch, exact, scope, storage, tail, objects } = options;
+  const { owner, exact, scope, storage, tail, objects } = options;
   const { seq, gaps } = tail;
-  const key = `shards/${shard}/${epoch}-${seq}-${crypto.randomUUID()}`;
-  if (!(await beginSnapshot(scope, { shard, epoch, key }))) throw new CopyLost();
+  const key = `shards/${owner.shard}/${owner.epoch}-${seq}-${crypto.randomUUID()}`;
+  if (!(await beginSnapshot(scope, { owner, key }))) throw new CopyLost();
   objects.add(key);
   let bytes = 0;
   await storage.put(
@@ -54,11 +53,11 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<Snapshot |
     await deleteObjects(options, [key]);
     return undefined;
   }
-  if (!(await finishSnapshot(scope, { shard, epoch, key, seq, bytes, exact }))) throw new CopyLost();
+  if (!(await finishSnapshot(scope, { owner, key, seq, bytes, exact }))) throw new CopyLost();
   return { key, bytes, seq, gaps };
 }
 
-type Tidied = Pick<SnapshotOptions, "shard" | "epoch" | "scope" | "storage" | "objects" | "logger">;
+type Tidied = Pick<SnapshotOptions, "owner" | "scope" | "storage" | "objects" | "logger">;
 
 /**
  * Deletes what a finished snapshot replaces: the other objects, and the rows of the tail that it contains. Best effort:
@@ -66,13 +65,13 @@ type Tidied = Pick<SnapshotOptions, "shard" | "epoch" | "scope" | "storage" | "o
  * copy's base if Postgres finished its snapshot and the answer was lost.
  */
 export async function deleteReplaced(options: Tidied, { key, seq }: Snapshot): Promise<void> {
-  const { shard, epoch, scope, objects, logger } = options;
+  const { owner, scope, objects, logger } = options;
   await deleteObjects(
     options,
     [...objects].filter((other) => other !== key),
   );
   try {
-    await trimTail(scope, { shard, epoch, through: seq });
+    await trimTail(scope, { owner, through: seq });
   } catch (error) {
     logger.warn({ error: messageOf(error) }, "the tail is not trimmed; the next snapshot trims it");
   }
