@@ -22,8 +22,9 @@ key "prosaas/scale/lock" {
   policy = "write"
 }
 
-# The session of that lock. Replace it by session "NODE" of the watch's agent (scripts/cli/restore/README.md).
-session_prefix "" {
+# The session of that lock. Replace NODE by the name of the agent that the watch uses, because a policy cannot ask for
+# it: a right to every node's sessions would end the lock of every shard.
+session "NODE" {
   policy = "write"
 }
 
