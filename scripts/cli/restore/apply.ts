@@ -233,8 +233,7 @@ function awaitOwner(
     if (started?.status === "running" && started.nodeId !== node.id)
       throw new ScaleFailure(`Nomad started shard ${shard} on another node than ${node.name}: run the command again.`);
     const copy = (await copies()).find((one) => one.shard === shard);
-    if (copy === undefined)
-      throw new ScaleFailure(`The copy of shard ${shard} was deleted meanwhile: see task copies.`);
+    if (copy === undefined) throw new ScaleFailure(`The copy of shard ${shard} was deleted: see task copies.`);
     return missingShard(target, { shard, node, copy });
   });
 }

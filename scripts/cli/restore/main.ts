@@ -11,6 +11,7 @@ import type { Target } from "../scale/target.ts";
 import { applyRestore } from "./apply.ts";
 import type { Options } from "./apply.ts";
 import { isRefused, planRestore } from "./plan.ts";
+import type { RestorePlan } from "./plan.ts";
 import { surveyShards } from "./survey.ts";
 
 const shardList = (text: string): number[] => {
@@ -42,6 +43,13 @@ await runScaleCommand(command, ({ shards, node, force, skipRefused, untilOwner }
   return [await restoreChange(target, shards, node || undefined, options)];
 });
 
+/** The loss of a node takes time to be known, and the operator may be faster. */
+function describeKept(kept: RestorePlan["kept"]): string {
+  if (kept.length === 0) return "";
+  const where = kept.map(({ shard, node }) => `shard ${shard} runs on ${node}`).join(", ");
+  return ` (${where}; a lost node is known after about 30 s)`;
+}
+
 async function restoreChange(
   target: Target,
   shards: readonly number[],
@@ -58,7 +66,7 @@ async function restoreChange(
     refused: plan.refusals,
   };
   return {
-    what: `restore shard ${shards.join(", ")}`,
+    what: `restore shard ${shards.join(", ")}${describeKept(plan.kept)}`,
     plan: plan.lines,
     details,
     refusal: isRefused(plan, options.skipRefused) ? plan.refusals.join(" ") : undefined,

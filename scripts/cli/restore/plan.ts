@@ -28,6 +28,8 @@ export type RestorePlan = {
   spare: { shard: number; volume: ShardVolume }[];
   /** Volumes of running shards that are deleted last: they are on other ready nodes and out of date. */
   outdated: { shard: number; volume: ShardVolume; runsOn: string }[];
+  /** Shards that run, as far as Nomad, Consul and Postgres know. */
+  kept: { shard: number; node: string }[];
   refusals: string[];
   lines: string[];
 };
@@ -76,6 +78,9 @@ export async function planRestore(
     spare: restores.flatMap(({ shard, decision }) => decision.spare.map((volume) => ({ shard, volume }))),
     outdated: decisions.flatMap(({ shard, decision }) =>
       decision.do === "keep" ? decision.outdated.map((volume) => ({ shard, volume, runsOn: decision.node.id })) : [],
+    ),
+    kept: decisions.flatMap(({ shard, decision }) =>
+      decision.do === "keep" ? [{ shard, node: decision.node.name }] : [],
     ),
     refusals,
   };

@@ -130,6 +130,14 @@ describe("decideRestore", () => {
       expect(decideRestore({ ...state, attempt: over }).do).toBe("refuse");
   });
 
+  test("follows an owner that is not recorded yet", () => {
+    const restored = running({ attempt: attempt({ volumeNode: "id-2", agoMs: 7_200_000 }) });
+    expect(decideRestore(restored)).toEqual({ do: "follow", node: node(2) });
+    expect(decideWatch([restored], limits).due).toEqual([2]);
+    const recorded = attempt({ volumeNode: "id-2", owner: "id-2" });
+    expect(decideRestore({ ...restored, attempt: recorded }).do).toBe("keep");
+  });
+
   test("keeps a shard that runs", () => {
     expect(decideRestore(running())).toEqual({ do: "keep", node: node(2), outdated: [] });
   });
@@ -217,7 +225,7 @@ describe("decideWatch", () => {
   test("bounds the restores of an hour", () => {
     const states = [1, 2, 3].map((shard) => lostShard({ shard }));
     expect(decideWatch(states, limits)).toMatchObject({ due: [1, 2], waiting: [{ shard: 3 }] });
-    const recent = running({ shard: 1, attempt: attempt({ volumeNode: "id-2", agoMs: 60_000 }) });
+    const recent = running({ shard: 1, attempt: attempt({ volumeNode: "id-2", owner: "id-2", agoMs: 60_000 }) });
     expect(dueOf(recent, lostShard({ shard: 2 }), lostShard({ shard: 3 }))).toEqual([2]);
   });
 

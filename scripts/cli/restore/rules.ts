@@ -6,7 +6,7 @@ import type { CopySurvey } from "../operator/survey_copies.ts";
  *   allocation of the shard       its node               decision
  *   ───────────────────────────   ────────────────────   ─────────────────────────────────────────────────────────
  *   runs, is the owner            ready                  keep: outdated volumes on other ready nodes are deleted
- *   started by an earlier restore ready                  follow: wait until it is the owner
+ *   started by an earlier restore ready                  follow: wait until it is the owner, and record that
  *   any other                     ready                  refuse: Nomad restarts it there
  *   unknown                       disconnected or down   restore: make a volume elsewhere, purge the node
  *   none, no volume               any                    restore: make a volume, so that Nomad starts the allocation
@@ -90,6 +90,8 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
   const onReadyNodes = volumes.filter((volume) => isReady(volume.node));
   if (allocation !== null && isReady(node)) {
     if (state.isOwner && copy?.leased !== false) {
+      // Its run ended before it recorded the owner, which proves other volumes out of date.
+      if (isOpen(attempt) && attempt.volumeNode === node.id) return { do: "follow", node };
       // The copy proves that the other volumes are out of date.
       const isProven = copy !== null && copy.fault === null && !copy.restoring;
       return { do: "keep", node, outdated: isProven ? onReadyNodes.filter(({ nodeId }) => nodeId !== node.id) : [] };

@@ -79,7 +79,7 @@ await run("restore-watch", logger, async (life) => {
     const { code, result } = await restore(shards);
     if (code === 0) {
       backoff.succeed(shards);
-      logger.warn({ shards, ...result }, "restored");
+      logger.warn({ shards, ...result }, "the restore has ended");
     } else {
       backoff.fail(shards, performance.now());
       logger.error({ alarm: true, shards, ...result }, "the restore failed; it is tried again");
