@@ -5,11 +5,14 @@ import type { NodeNow } from "./cluster_now.ts";
 const shortestPrefix = 4;
 
 /**
- * The node of a name, an id or the beginning of an id.
+ * The node of a name, an id or the beginning of an id. Of several nodes of a name it is the ready one: the others are
+ * its predecessors, which Nomad remembers for a day.
  * @throws ScaleFailure that lists the nodes if there is none, or several
  */
-export function findNode<N extends Pick<NodeNow, "id" | "name">>(nodes: readonly N[], text: string): N {
-  const exact = nodes.filter(({ id, name }) => name === text || id === text);
+export function findNode<N extends Pick<NodeNow, "id" | "name" | "status">>(nodes: readonly N[], text: string): N {
+  const named = nodes.filter(({ id, name }) => name === text || id === text);
+  const ready = named.filter(({ status }) => status === "ready");
+  const exact = ready.length === 1 ? ready : named;
   const found =
     exact.length > 0 || text.length < shortestPrefix ? exact : nodes.filter(({ id }) => id.startsWith(text));
   if (found.length === 1) return found[0]!;
@@ -17,6 +20,6 @@ export function findNode<N extends Pick<NodeNow, "id" | "name">>(nodes: readonly
   throw new ScaleFailure(
     found.length === 0
       ? `Nomad has no client "${text}"; it has ${list(nodes)}.`
-      : `"${text}" is ambiguous: ${list(found)}. Give the whole id.`,
+      : `"${text}" is ambiguous: ${list(found)}. Give more of the id.`,
   );
 }

@@ -4,7 +4,7 @@ import { runScaleCommand, scaleCommand } from "../command.ts";
 import type { Change, Settings } from "../command.ts";
 import { ScaleFailure } from "../failure.ts";
 import { nameOf } from "../job_group.ts";
-import { rebalance } from "../moves.ts";
+import { rebalance, runningMoves } from "../moves.ts";
 import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";
 import { awaitNothing } from "./await.ts";
@@ -35,10 +35,16 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
     drain: [],
     max_sessions: options.maxSessions,
   });
+  // An interrupted run has started them.
+  const running = await runningMoves(target);
   const isSpread = planned.length === 0 && relocations.length === 0;
   return {
     what: `join ${node.name}`,
-    plan: isSpread ? lines : [...lines, "spread the businesses over the nodes, each silent for about a second"],
+    plan: [
+      ...lines,
+      ...(running.length > 0 ? [`follow ${running.length} running moves`] : []),
+      ...(isSpread ? [] : ["spread the businesses over the nodes, each silent for about a second"]),
+    ],
     details: {
       node: node.name,
       shards: relocations.map(({ shard, businesses, how, to }) => ({ shard, businesses, how, to: to.name })),

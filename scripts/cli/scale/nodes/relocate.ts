@@ -26,7 +26,7 @@ import type { PlannedRelocation } from "./plan_relocations.ts";
 import { readAllocations, readCluster, readCopySurveys, readNodes } from "./read_cluster.ts";
 import { readRelocations, writeRelocation } from "./relocation_record.ts";
 import { allocationOf } from "./shards_of_node.ts";
-import { wasStoredAtStop } from "./target_proof.ts";
+import { epochToProve, wasStoredAtStop } from "./target_proof.ts";
 
 /*
  * A shard changes its node by a new volume of its name. Nomad starts the shard wherever a volume of that name is on an
@@ -152,7 +152,7 @@ async function stopShard(
 ): Promise<void> {
   const before = allocationOf({ allocations: await readAllocations(target) }, shard);
   if (before === undefined || before.nodeId === to.id) return;
-  const epoch = how === "copy" ? (await readCopySurveys(target))?.get(shard)?.epoch : undefined;
+  const epoch = how === "copy" ? epochToProve((await readCopySurveys(target))?.get(shard)) : undefined;
   if (epoch !== undefined) await changeRecord(target, shard, { inexact: true });
   await acrossElections(() => target.nomad("POST", `/v1/allocation/${before.id}/stop`));
   if (epoch === undefined) return;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { missingAtTarget, wasStoredAtStop } from "./target_proof.ts";
+import { epochToProve, missingAtTarget, wasStoredAtStop } from "./target_proof.ts";
 import type { TargetState } from "./target_proof.ts";
 
 const proven: TargetState = {
@@ -38,6 +38,16 @@ describe("missingAtTarget", () => {
     ["an incomplete copy", { copy: { leased: true, restoring: false, fault: "it has a gap" } }, "it has a gap"],
   ] as [string, Partial<TargetState>, string][])("waits during %s", (_, over, reason) => {
     expect(missingAtTarget({ ...proven, ...over })).toContain(reason);
+  });
+});
+
+describe("epochToProve", () => {
+  test.each([
+    ["none without a copy", undefined, undefined],
+    ["none for an exact copy", { epoch: 4, exact: true }, undefined],
+    ["the owner's for a copy that may lag", { epoch: 4, exact: false }, 4],
+  ])("is %s", (_, copy, expected) => {
+    expect(epochToProve(copy)).toBe(expected);
   });
 });
 

@@ -35,6 +35,13 @@ export function missingAtTarget({ shard, node, allocation, instances, owner, cop
 }
 
 /**
+ * The epoch of an owner whose stop has to prove that its copy lacks nothing. Undefined if that is known before: an
+ * exact copy has all that the shard has sent and acknowledged. Pure.
+ */
+export const epochToProve = (copy: Pick<CopySurvey, "epoch" | "exact"> | undefined): number | undefined =>
+  copy === undefined || copy.exact ? undefined : copy.epoch;
+
+/**
  * True if the owner of epoch `before` had written its last change when it stopped, false if not, null while that is
  * open. A clean stop marks the copy exact, and the mark stays until the next owner has restored it. Pure.
  */
