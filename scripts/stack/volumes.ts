@@ -111,8 +111,8 @@ export function dataVolumesOf(jobs: readonly Job[]): VolumeForms {
 export type VolumeWaits = { readyMs: number; pendingMs: number };
 
 /**
- * Makes the planned volumes, and returns when all that `forms` names are ready: a planned one on its planned node. Nomad
- * leaves a volume "pending" whose server lost its power amid its creation: it is made again where it was.
+ * Makes the planned volumes, and returns when all that `forms` names are ready: a planned one on its planned node.
+ * Nomad leaves a volume "pending" whose server lost its power during its creation: it is made again where it was.
  */
 export async function ensureVolumes(
   nomadAddr: string,

@@ -10,7 +10,7 @@ const talkMs = 15_000;
 /** A caller who got no answer dials again after this. */
 const redialMs = 1_000;
 
-/** Dials a number of its own, so that calls of several runs do not mix. */
+/** Gives a new business a number and returns callers of it. */
 export async function openCallers(stage: Stage, count: number): Promise<Callers> {
   const number = `+9993${String(Date.now() % 1e8).padStart(8, "0")}`;
   const { id } = await stage.api<{ id: string }>("POST", "/v1/businesses", { name: "Calls during chaos" });
@@ -45,10 +45,10 @@ export class Callers {
   }
 
   start(): void {
-    this.#running = Array.from({ length: this.#count }, () => this.#dialAgainAndAgain());
+    this.#running = Array.from({ length: this.#count }, () => this.#dialRepeatedly());
   }
 
-  /** Resolves once nobody is on the line. */
+  /** Stops new calls; resolves once every caller has hung up. */
   async pause(): Promise<void> {
     this.#isPaused = true;
     await until(() => this.#onLine === 0, { deadlineMs: 180_000, everyMs: 200, what: "the callers to hang up" });
@@ -64,7 +64,7 @@ export class Callers {
     await Promise.all(this.#running);
   }
 
-  async #dialAgainAndAgain(): Promise<void> {
+  async #dialRepeatedly(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       if (!this.#isPaused) {
         this.#onLine += 1;
