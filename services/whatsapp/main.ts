@@ -1,5 +1,7 @@
 import { createConsul } from "../../lib/consul/client.ts";
+import type { ConsulClient } from "../../lib/consul/client.ts";
 import { followValue } from "../../lib/consul/live_value.ts";
+import type { LiveValue } from "../../lib/consul/live_value.ts";
 import { isSupervised, registerService } from "../../lib/consul/register.ts";
 import { messageOf } from "../../lib/core/errors.ts";
 import { sleep } from "../../lib/core/time.ts";
@@ -11,6 +13,7 @@ import { patchStates } from "../../lib/patches/applied.ts";
 import { createProducer } from "../../lib/queues/producer.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { operations, serve } from "../../lib/runtime/http.ts";
+import type { Check } from "../../lib/runtime/http.ts";
 import { run } from "../../lib/runtime/lifecycle.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
@@ -38,6 +41,7 @@ import { fileMemory } from "./volume/file_memory.ts";
 import { ShardDb } from "./volume/shard_db.ts";
 import { Standby } from "./volume/standby.ts";
 import { claimVolume } from "./volume/volume.ts";
+import type { Volume } from "./volume/volume.ts";
 
 /** A busy business's login with a week's ledger, and a margin. */
 const maxBundleBytes = 256 * 1024 * 1024;
@@ -68,19 +72,7 @@ const main = async (life: Lifecycle): Promise<void> => {
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
-    ready: () => [
-      { name: "running", ok: !life.stopping.aborted },
-      {
-        name: "owner",
-        ok: owner !== undefined && owner.state !== "lost",
-        detail: owner?.state ?? standby.reason ?? "starting",
-      },
-      {
-        name: "volume",
-        ok: db !== undefined && db.fault === undefined,
-        ...(db?.fault === undefined ? {} : { detail: db.fault }),
-      },
-    ],
+    ready: () => [{ name: "running", ok: !life.stopping.aborted }, ownerCheck(owner, standby), volumeCheck(db)],
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   logger.info({ ops_port: ops.port }, "serving health and metrics");
@@ -114,48 +106,15 @@ const main = async (life: Lifecycle): Promise<void> => {
   const journal = new Journal(db, (stream) => wakeUps.appended(stream));
   wakeUps.watch(journal);
 
-  const platformPacing = followValue<PacingSettings>({
-    consul,
-    key: platformPacingKey,
-    first: {},
-    parse: parsePlatformPacing,
-    signal: life.stopping,
-    onError: (error) => logger.warn({ error: messageOf(error) }, "the platform's pacing settings could not be read"),
-  });
   let shard: Shard | undefined;
-  const waVersion = followValue<string>({
-    consul,
-    key: waVersionKey,
-    first: "default",
-    parse: parseWaVersion,
-    signal: life.stopping,
-    memory: fileMemory(volume.file("wa_version")),
-    onChange: () => shard?.versionChanged(),
-    onError: (error) =>
-      logger.warn({ error: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
-  });
+  const platformPacing = followPacing(consul, life.stopping);
+  const waVersion = followVersion(consul, volume, life.stopping, () => shard?.versionChanged());
   // Logins with an outdated version would be refused. Without Consul the remembered version is used.
   await Promise.race([waVersion.ready, sleep(versionDeadlineMs)]);
   const shardMetrics = new ShardMetrics(metrics);
-  for (const patch of patchStates()) {
-    if (patch.applied) logger.info({ patch: patch.package }, "a patch is applied");
-    else {
-      shardMetrics.alarm();
-      logger.error({ alarm: true, patch: patch.package, missing: patch.missing }, "a patch is missing");
-    }
-  }
-  const { hostname, port: waPort, protocol } = new URL(config.WA_WEBSOCKET_URL);
-  const egress = await ProxyPool.start({
-    proxies: config.EGRESS_PROXIES,
-    target: { host: hostname, port: Number(waPort || (protocol === "wss:" ? 443 : 80)) },
-    onChange: ({ proxy, healthy, error }) => {
-      if (healthy) return logger.info({ proxy }, "an egress proxy works");
-      shardMetrics.alarm();
-      logger.error({ alarm: true, proxy, error }, "an egress proxy does not work; its sessions cannot open");
-    },
-  });
+  reportPatches(shardMetrics);
+  const egress = await startEgress(shardMetrics);
   life.onStop("egress proxies", () => egress.stop());
-  shardMetrics.observeEgress(() => egress.health());
   const ledger = new Ledger(db);
   const kept = new KeptMessages(db);
   const placements = new Placements(db);
@@ -244,5 +203,70 @@ const main = async (life: Lifecycle): Promise<void> => {
     });
   }
 };
+
+function ownerCheck(owner: Owner | undefined, standby: Standby): Check {
+  const ok = owner !== undefined && owner.state !== "lost";
+  return { name: "owner", ok, detail: owner?.state ?? standby.reason ?? "starting" };
+}
+
+function volumeCheck(db: ShardDb | undefined): Check {
+  const ok = db !== undefined && db.fault === undefined;
+  return { name: "volume", ok, ...(db?.fault === undefined ? {} : { detail: db.fault }) };
+}
+
+function followPacing(consul: ConsulClient, signal: AbortSignal): LiveValue<PacingSettings> {
+  return followValue<PacingSettings>({
+    consul,
+    key: platformPacingKey,
+    first: {},
+    parse: parsePlatformPacing,
+    signal,
+    onError: (error) => logger.warn({ error: messageOf(error) }, "the platform's pacing settings could not be read"),
+  });
+}
+
+function followVersion(
+  consul: ConsulClient,
+  volume: Volume,
+  signal: AbortSignal,
+  onChange: () => void,
+): LiveValue<string> {
+  return followValue<string>({
+    consul,
+    key: waVersionKey,
+    first: "default",
+    parse: parseWaVersion,
+    signal,
+    memory: fileMemory(volume.file("wa_version")),
+    onChange,
+    onError: (error) =>
+      logger.warn({ error: messageOf(error) }, "the configured WhatsApp Web version could not be read"),
+  });
+}
+
+function reportPatches(shardMetrics: ShardMetrics): void {
+  for (const patch of patchStates()) {
+    if (patch.applied) logger.info({ patch: patch.package }, "a patch is applied");
+    else {
+      shardMetrics.alarm();
+      logger.error({ alarm: true, patch: patch.package, missing: patch.missing }, "a patch is missing");
+    }
+  }
+}
+
+async function startEgress(shardMetrics: ShardMetrics): Promise<ProxyPool> {
+  const { hostname, port, protocol } = new URL(config.WA_WEBSOCKET_URL);
+  const egress = await ProxyPool.start({
+    proxies: config.EGRESS_PROXIES,
+    target: { host: hostname, port: Number(port || (protocol === "wss:" ? 443 : 80)) },
+    onChange: ({ proxy, healthy, error }) => {
+      if (healthy) return logger.info({ proxy }, "an egress proxy works");
+      shardMetrics.alarm();
+      logger.error({ alarm: true, proxy, error }, "an egress proxy does not work; its sessions cannot open");
+    },
+  });
+  shardMetrics.observeEgress(() => egress.health());
+  return egress;
+}
 
 await run("whatsapp-shard", logger, main, { survives: isSurvivable });
