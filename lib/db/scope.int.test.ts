@@ -8,6 +8,7 @@ import {
   atomically,
   createDatabase,
   forBusiness,
+  forNobody,
   forPlatform,
   getBusiness,
   getMessage,
@@ -181,6 +182,28 @@ describe("a scope with a due time", () => {
   test("stops waiting for an answer", async () => {
     const from = performance.now();
     await expect(ask(from + 300)).rejects.toMatchObject({ code: "unavailable" });
+    expect(performance.now() - from).toBeWithin(290, 3_000);
+  });
+
+  test("ends a statement within a transaction", async () => {
+    const from = performance.now();
+    const scope = forBusiness(database.db, mine.businessId, from + 300);
+    await expect(scope.run((tx) => tx`select pg_sleep(5)`)).rejects.toMatchObject({ code: "unavailable" });
+    expect(performance.now() - from).toBeWithin(200, 3_000);
+    expect(await forBusiness(database.db, mine.businessId).run((tx) => tx`select 1 as one`)).toMatchObject([
+      { one: 1 },
+    ]);
+  });
+
+  test("ends the platform's statements", async () => {
+    const from = performance.now();
+    const due = from + 300;
+    await expect(forPlatform(database.db, due).ask(sql`select pg_sleep(5)`)).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    await expect(forNobody(database.db, due).ask(sql`select pg_sleep(5)`)).rejects.toMatchObject({
+      code: "unavailable",
+    });
     expect(performance.now() - from).toBeWithin(290, 3_000);
   });
 

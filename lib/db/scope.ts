@@ -1,5 +1,5 @@
 import type { Row, RowList, TransactionSql } from "postgres";
-import { poolOf, waitsOf, withConnection } from "./client/client.ts";
+import { poolOf, roleStatementMs, waitsOf, withConnection } from "./client/client.ts";
 import type { Database } from "./client/client.ts";
 import { toDatabaseError } from "./client/errors.ts";
 import { textOf } from "./client/literal.ts";
@@ -21,6 +21,8 @@ export interface Scope {
   run<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** One statement in a transaction of its own and in one exchange with the server; throws as `run` does. */
   ask<T extends readonly Row[]>(statement: Statement): Promise<RowList<T>>;
+  /** By `performance.now()`: after it no statement is sent and none is waited for. Infinity: no limit. */
+  readonly dueAt: number;
 }
 
 declare const business: unique symbol;
@@ -39,23 +41,20 @@ export interface PlatformScope extends Scope {
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/**
- * The rows of one business. Throws on an id that is not a UUID. After `dueAt` (by `performance.now()`) no statement is
- * sent and none is waited for.
- */
+/** The rows of one business. Throws on an id that is not a UUID. */
 export function forBusiness(db: Database, businessId: string, dueAt?: number): BusinessScope {
   if (!uuidForm.test(businessId)) throw new TypeError("a business id must be a UUID");
   return { businessId, ...within(db, "prosaas.business_id", businessId, businessId, dueAt) } as BusinessScope;
 }
 
 /** The rows of every business: for what is not done on behalf of one. */
-export function forPlatform(db: Database): PlatformScope {
-  return within(db, "prosaas.scope", "platform") as PlatformScope;
+export function forPlatform(db: Database, dueAt?: number): PlatformScope {
+  return within(db, "prosaas.scope", "platform", undefined, dueAt) as PlatformScope;
 }
 
 /** No rows at all: for calls of functions that declare the scope of each row they touch themselves. */
-export function forNobody(db: Database): Pick<Scope, "ask"> {
-  return { ask: (statement) => send(db, textOf(statement)) };
+export function forNobody(db: Database, dueAt?: number): Pick<Scope, "ask"> {
+  return { ask: (statement) => send(db, textOf(statement), undefined, dueAt) };
 }
 
 /** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
@@ -70,11 +69,16 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
 }
 
 /** `setting` and `value` are constants, or a UUID; `owner` is the business whose share of the connections is used. */
-function within(db: Database, setting: string, value: string, owner?: string, dueAt?: number): Scope {
+function within(db: Database, setting: string, value: string, owner?: string, dueAt = Number.POSITIVE_INFINITY): Scope {
   const { statementMs } = waitsOf(db);
-  const timeout = statementMs === undefined ? "" : `;set local statement_timeout = ${statementMs}`;
-  const declaration = `set local ${setting} = '${value}'${timeout}`;
+  // The server ends a statement, with the locks that it holds, when its caller no longer waits.
+  const declaration = (): string => {
+    const ms = Math.min(statementMs ?? roleStatementMs, Math.max(1, Math.ceil(dueAt - performance.now())));
+    const timeout = statementMs === undefined && ms === roleStatementMs ? "" : `;set local statement_timeout = ${ms}`;
+    return `set local ${setting} = '${value}'${timeout}`;
+  };
   return {
+    dueAt,
     run: <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
       withinWaits(
         db,
@@ -83,7 +87,7 @@ function within(db: Database, setting: string, value: string, owner?: string, du
           poolOf(db).begin((sql) => {
             onAnswer();
             // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
-            void sql.unsafe(declaration).execute();
+            void sql.unsafe(declaration()).execute();
             return work(sql);
           }) as Promise<T>,
         dueAt,
@@ -92,7 +96,7 @@ function within(db: Database, setting: string, value: string, owner?: string, du
     ask: async <T extends readonly Row[]>(statement: Statement) => {
       const answer: RowList<T> | [unknown, RowList<T>] = await send(
         db,
-        `${declaration};${textOf(statement)}`,
+        `${declaration()};${textOf(statement)}`,
         owner,
         dueAt,
       );

@@ -27,8 +27,8 @@ export type MediaQuota = {
 /** Reads the usage of the media quota. */
 export const readMediaUsage =
   (db: Database): ReadUsage<"media_bytes"> =>
-  async (businessId, defaults) => {
-    const scope = forBusiness(db, businessId);
+  async (businessId, defaults, dueAt) => {
+    const scope = forBusiness(db, businessId, dueAt);
     const limits = await limitsOf(scope, defaults);
     const used = await mediaUsage(scope, { maxBytes: limits.media_bytes, minFileBytes });
     return { used: { media_bytes: used }, limits };

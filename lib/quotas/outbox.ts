@@ -12,8 +12,8 @@ export type OutboxLimits = { messages: number; bytes: number };
 /** Reads the usage of the outbox quotas. */
 export const readOutboxUsage =
   (db: Database): ReadUsage<"queued_messages" | "queued_bytes"> =>
-  async (businessId, defaults) => {
-    const scope = forBusiness(db, businessId);
+  async (businessId, defaults, dueAt) => {
+    const scope = forBusiness(db, businessId, dueAt);
     const limits = await limitsOf(scope, defaults);
     const used = await outboxUsage(scope, limits.queued_messages);
     return { used: { queued_messages: used.messages, queued_bytes: used.bytes }, limits };

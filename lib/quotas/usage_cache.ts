@@ -7,7 +7,7 @@ export type Amounts<Q extends string> = Record<Q, number>;
 export type Usage<Q extends string> = { used: Amounts<Q>; limits: Amounts<Q> };
 
 /** Reads the usage and the limits of a business. `limits` are those of a business without its own. */
-export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q>) => Promise<Usage<Q>>;
+export type ReadUsage<Q extends string> = (businessId: string, limits: Amounts<Q>, dueAt?: number) => Promise<Usage<Q>>;
 
 export type UsageCacheOptions<Q extends string> = {
   read: ReadUsage<Q>;

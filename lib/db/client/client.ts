@@ -20,9 +20,12 @@ export type Waits = {
   acquireMs: number;
   /** For the next byte of an answer. After that the connection is dropped, with the statements it carries. */
   answerMs: number;
-  /** For the server to finish one statement; absent: the limit of the role (migrations/role_limits.ts). */
+  /** For the server to finish one statement; absent: `roleStatementMs`. */
   statementMs?: number;
 };
+
+/** The limit of the services' role for one statement (migrations/role_limits.ts). */
+export const roleStatementMs = 5_000;
 
 /**
  * At most 8 s in all, so that a request gets its 503 within the edge's deadline. The role's statement_timeout ends a

@@ -1,4 +1,4 @@
-import { appRole } from "../client/client.ts";
+import { appRole, roleStatementMs } from "../client/client.ts";
 import type { OwnerConnection } from "../client/owner.ts";
 
 /**
@@ -7,7 +7,7 @@ import type { OwnerConnection } from "../client/owner.ts";
  */
 export const roleLimits = {
   /** Below the wait for an answer (`requestWaits`), so that a slow statement ends without its connection. */
-  statement_timeout: "5s",
+  statement_timeout: `${roleStatementMs / 1_000}s`,
   /** A process that stops between two statements of a transaction keeps its locks for this long. */
   idle_in_transaction_session_timeout: "15s",
   /** How often a running statement checks that its client is still there. */

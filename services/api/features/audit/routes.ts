@@ -1,8 +1,8 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
 import { uuidv7Time } from "../../../../lib/core/ids.ts";
-import { forPlatform, listAuditEvents, listAuditReads } from "../../../../lib/db/index.ts";
-import { adminOnly } from "../../http/auth/guards.ts";
+import { listAuditEvents, listAuditReads } from "../../../../lib/db/index.ts";
+import { adminOnly, platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { auditEventSchema, auditQuery, auditReadSchema } from "./schemas.ts";
@@ -31,7 +31,7 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
       const { business_id, key_id, ...range } = c.req.valid("query");
       const upTo = range.cursor === undefined ? sharedDate() : new Date(uuidv7Time(range.cursor));
       const read = (part: { before: string | undefined; limit: number }) =>
-        replica.history(upTo, (at) => listAuditEvents(forPlatform(at), { business_id, key_id, ...part }));
+        replica.history(upTo, (at) => listAuditEvents(platformScope(at, c), { business_id, key_id, ...part }));
       return c.json(await pageThrough(range, read, auditEventView), 200);
     },
   );
@@ -55,7 +55,7 @@ export function auditRoutes({ db, replica }: ApiDependencies): OpenAPIHono<Authe
     async (c) => {
       const { business_id, key_id, ...range } = c.req.valid("query");
       const read = (part: { before: string | undefined; limit: number }) =>
-        listAuditReads(forPlatform(db), { business_id, key_id, ...part });
+        listAuditReads(platformScope(db, c), { business_id, key_id, ...part });
       return c.json(await pageThrough(range, read, auditReadView), 200);
     },
   );

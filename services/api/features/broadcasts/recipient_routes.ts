@@ -47,7 +47,7 @@ export function broadcastRecipientRoutes(
     async (c) => {
       const broadcast = await findBroadcast(c.var.business, c.req.valid("param").broadcast_id);
       const { recipients } = c.req.valid("json");
-      const added = await withinQuota(quota, broadcast.business_id, (add) =>
+      const added = await withinQuota(quota, c.var.business, (add) =>
         atomically(c.var.business, (inside) => add(inside, broadcast, parseList(recipients, broadcast.text))),
       );
       return c.json(added, 200);

@@ -81,7 +81,7 @@ export async function importTable(
 ): Promise<Added> {
   const template = parseTemplate(broadcast.text);
   for await (const _ of batchesOf(table, template.fields));
-  return withinQuota(quota, scope.businessId, (add) =>
+  return withinQuota(quota, scope, (add) =>
     atomically(scope, async (inside) => {
       // Serialises imports into one draft: two with different row orders would deadlock.
       if (!(await lockDraft(inside, broadcast.id))) throw notADraft(broadcast);

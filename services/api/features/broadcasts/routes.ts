@@ -69,7 +69,7 @@ export function broadcastRoutes(
         const started = recipients.added > 0 ? await changeBroadcastStatus(scope, draft.id, "start") : undefined;
         return { ...broadcastView(started?.broadcast ?? draft), recipients };
       };
-      const created = await withinQuota(quota, c.var.business.businessId, (add) =>
+      const created = await withinQuota(quota, c.var.business, (add) =>
         runIdempotent(c, c.var.business, { key, body }, (scope) => atomically(scope, create(add))),
       );
       if (created.status !== "draft") wakeUps.broadcast(created.id);

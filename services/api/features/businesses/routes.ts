@@ -2,14 +2,13 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
 import {
   deleteBusiness,
-  forPlatform,
   getBusiness,
   insertBusiness,
   listBusinesses,
   updateBusiness,
 } from "../../../../lib/db/index.ts";
 import type { Business } from "../../../../lib/db/index.ts";
-import { adminOnly, businessAccess, noSuchBusiness } from "../../http/auth/guards.ts";
+import { adminOnly, businessAccess, noSuchBusiness, platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
@@ -53,7 +52,7 @@ export function businessRoutes(
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const view = await runIdempotent(c, forPlatform(db), { key, body }, async (scope) =>
+      const view = await runIdempotent(c, platformScope(db, c), { key, body }, async (scope) =>
         businessView(await insertBusiness(scope, { id: uuidv7(), ...body })),
       );
       return c.json(view, 201, { etag: etagOf(view) });
@@ -78,7 +77,7 @@ export function businessRoutes(
       const { name, ...part } = c.req.valid("query");
       const page = await pageThrough(
         part,
-        (range) => listBusinesses(forPlatform(db), { name, ...range }),
+        (range) => listBusinesses(platformScope(db, c), { name, ...range }),
         businessView,
       );
       return c.json(page, 200);

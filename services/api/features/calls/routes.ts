@@ -102,9 +102,9 @@ export function callRoutes({
     }),
     async (c) => {
       const { cursor: before, limit, direction, status } = c.req.valid("query");
-      const { businessId } = c.var.business;
+      const { businessId, dueAt } = c.var.business;
       const calls = await replica.history(before?.started_at ?? sharedDate(), (at) =>
-        listCalls(forBusiness(at, businessId), { direction, status, before, limit: limit + 1 }),
+        listCalls(forBusiness(at, businessId, dueAt), { direction, status, before, limit: limit + 1 }),
       );
       if (calls.length === 0 && !(await getBusiness(c.var.business))) throw noSuchBusiness();
       const last: Call | undefined = calls.length > limit ? calls[limit - 1] : undefined;

@@ -2,8 +2,8 @@ import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { randomToken } from "../../../../lib/core/secret.ts";
-import { deleteConsoleSession, forPlatform, insertConsoleSession } from "../../../../lib/db/index.ts";
-import { adminOnly, sessionCookie } from "../../http/auth/guards.ts";
+import { deleteConsoleSession, insertConsoleSession } from "../../../../lib/db/index.ts";
+import { adminOnly, platformScope, sessionCookie } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import { consoleTokenHash } from "../../http/auth/authenticator.ts";
 import type { Authenticator } from "../../http/auth/authenticator.ts";
@@ -19,7 +19,6 @@ const cookie = { path: "/", httpOnly: true, secure: true, sameSite: "Strict" } a
 /** Exchanges an admin key for a console session, whose cookie scripts cannot read. */
 export function consoleRoutes({ db }: ApiDependencies, authenticator: Authenticator): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
-  const platform = forPlatform(db);
 
   app.openapi(
     createRoute({
@@ -42,7 +41,7 @@ export function consoleRoutes({ db }: ApiDependencies, authenticator: Authentica
         throw new AppError("forbidden", "A cookie cannot sign in. Send an admin key as `Authorization: Bearer <key>`.");
       const token = randomToken();
       const { keyId, prefix } = c.var.principal;
-      const expires_at = await insertConsoleSession(platform, {
+      const expires_at = await insertConsoleSession(platformScope(db, c), {
         hash: consoleTokenHash(token),
         key_id: keyId,
         lifetimeS: sessionS,
@@ -82,7 +81,7 @@ export function consoleRoutes({ db }: ApiDependencies, authenticator: Authentica
     }),
     async (c) => {
       const token = getCookie(c, sessionCookie);
-      if (token !== undefined) await deleteConsoleSession(platform, consoleTokenHash(token));
+      if (token !== undefined) await deleteConsoleSession(platformScope(db, c), consoleTokenHash(token));
       deleteCookie(c, sessionCookie, cookie);
       authenticator.invalidate(null);
       return c.body(null, 204);

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import { AppError } from "../../../../lib/core/errors.ts";
-import { forPlatform, listKeys } from "../../../../lib/db/index.ts";
-import { adminOnly } from "../../http/auth/guards.ts";
+import { listKeys } from "../../../../lib/db/index.ts";
+import { adminOnly, platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
@@ -21,7 +21,6 @@ const noStore = { "cache-control": "no-store" };
 /** Routes for the platform's own keys, which have every scope. */
 export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authenticator): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
-  const platform = forPlatform(db);
 
   app.openapi(
     createRoute({
@@ -43,7 +42,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authentic
     async (c) => {
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
-      const issued = await runIdempotent(c, platform, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, platformScope(db, c), { key, body, secret: true }, (scope) =>
         issueKey(scope, c.var.principal, { scopes: [], ...body }),
       );
       return c.json(issued, 201, noStore);
@@ -66,7 +65,10 @@ export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authentic
     }),
     async (c) => {
       const { prefix, ...range } = c.req.valid("query");
-      return c.json(await pageThrough(range, (part) => listKeys(platform, { prefix, ...part }), keyView), 200);
+      return c.json(
+        await pageThrough(range, (part) => listKeys(platformScope(db, c), { prefix, ...part }), keyView),
+        200,
+      );
     },
   );
 
@@ -92,7 +94,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authentic
       const body = c.req.valid("json");
       const key = c.req.valid("header")["idempotency-key"];
       const { key_id } = c.req.valid("param");
-      const issued = await runIdempotent(c, platform, { key, body, secret: true }, (scope) =>
+      const issued = await runIdempotent(c, platformScope(db, c), { key, body, secret: true }, (scope) =>
         replaceKey(scope, c.var.principal, key_id, body.overlap_s),
       );
       authenticator.invalidate(null);
@@ -115,7 +117,7 @@ export function adminKeyRoutes({ db }: ApiDependencies, authenticator: Authentic
       const id = parseId(c.req.valid("param").key_id);
       if (id === c.var.principal.keyId)
         throw new AppError("conflict", "A key cannot revoke itself. Use another admin key.");
-      await removeKey(platform, c.var.principal, c.req.valid("param").key_id);
+      await removeKey(platformScope(db, c), c.var.principal, c.req.valid("param").key_id);
       authenticator.invalidate(null);
       return c.body(null, 204);
     },

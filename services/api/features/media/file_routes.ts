@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { z } from "zod";
 import { sharedNow } from "../../../../lib/core/time.ts";
 import { AppError } from "../../../../lib/core/errors.ts";
+import { dueAt } from "../../../../lib/runtime/deadline.ts";
 import { forBusiness, getMedia, storedRecording } from "../../../../lib/db/index.ts";
 import type { BusinessScope } from "../../../../lib/db/index.ts";
 import type { SignedLink } from "../../../../lib/media-store/index.ts";
@@ -55,7 +56,7 @@ export function fileRoutes({ db, metrics, media: { store, signer } }: ApiDepende
   });
 
   const answer = async (c: Context, link: SignedLink, giveBack: () => void): Promise<Response> => {
-    const file = await findFile(forBusiness(db, link.businessId), link);
+    const file = await findFile(forBusiness(db, link.businessId, dueAt(c)), link);
     const object = file === undefined ? null : await store?.get(file.key);
     if (file === undefined || !object) throw noSuch("file");
 

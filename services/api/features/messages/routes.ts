@@ -118,9 +118,9 @@ export function messageRoutes(
       // Only older pages may come from the replica, because the first one must include messages just sent.
       const upTo = cursor === undefined ? sharedDate() : new Date(uuidv7Time(cursor));
       const business = c.get("business");
-      const { businessId } = business;
+      const { businessId, dueAt } = business;
       const read = (range: { before: string | undefined; limit: number }) =>
-        replica.history(upTo, (at) => listMessages(forBusiness(at, businessId), { ...filter, ...range }));
+        replica.history(upTo, (at) => listMessages(forBusiness(at, businessId, dueAt), { ...filter, ...range }));
       const shown = links(business);
       const page = await pageThrough({ cursor, limit }, read, (message) => messageView(message, shown));
       if (page.data.length === 0 && !(await getBusiness(business))) throw noSuchBusiness();

@@ -5,15 +5,15 @@ import {
   beginMoves,
   countAssignments,
   forBusiness,
-  forPlatform,
   getBusiness,
   getMove,
   listMoves,
   listResidents,
 } from "../../../../lib/db/index.ts";
-import type { Move, ShardPopulation } from "../../../../lib/db/index.ts";
+import type { Move, PlatformScope, ShardPopulation } from "../../../../lib/db/index.ts";
+import { dueAt } from "../../../../lib/runtime/deadline.ts";
 import { planMoves } from "../../../../lib/moves/index.ts";
-import { adminOnly, noSuchBusiness } from "../../http/auth/guards.ts";
+import { adminOnly, noSuchBusiness, platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import { assignmentsSchema, moveQuery, moveSchema, newMove, rebalanceRequest, rebalanceSchema } from "./schemas.ts";
@@ -30,10 +30,12 @@ export function moveRoutes(
   wakeUps: Pick<WakeUps, "move">,
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
-  const platform = forPlatform(db);
 
   /** Inserts moves and wakes their worker. Skips businesses that are already moving. */
-  const startMoves = async (planned: readonly { business_id: string; to_shard: number }[]): Promise<Move[]> => {
+  const startMoves = async (
+    platform: PlatformScope,
+    planned: readonly { business_id: string; to_shard: number }[],
+  ): Promise<Move[]> => {
     const started = await beginMoves(
       platform,
       planned.map(({ business_id, to_shard }) => ({ id: uuidv7(), business_id, to_shard })),
@@ -66,7 +68,7 @@ export function moveRoutes(
     }),
     async (c) => {
       const id = parseId(c.req.valid("param").business_id);
-      const business = id === undefined ? undefined : await getBusiness(forBusiness(db, id));
+      const business = id === undefined ? undefined : await getBusiness(forBusiness(db, id, dueAt(c)));
       if (business === undefined) throw noSuchBusiness();
       const { shard } = c.req.valid("json");
       if (business.whatsapp_shard === null)
@@ -82,7 +84,7 @@ export function moveRoutes(
       if (cordon().includes(shard))
         throw new AppError("conflict", `The node of shard ${shard} is being drained. Choose another shard.`);
       router.shard(shard);
-      const [move] = await startMoves([{ business_id: business.id, to_shard: shard }]);
+      const [move] = await startMoves(platformScope(db, c), [{ business_id: business.id, to_shard: shard }]);
       if (move === undefined)
         throw new AppError("conflict", "The business already has a move in progress. Wait until it has finished.");
       return c.json(moveView(move), 202);
@@ -104,7 +106,7 @@ export function moveRoutes(
     }),
     async (c) => {
       const id = parseId(c.req.valid("param").move_id);
-      const move = id === undefined ? undefined : await getMove(platform, id);
+      const move = id === undefined ? undefined : await getMove(platformScope(db, c), id);
       if (move === undefined) throw noSuch("move");
       return c.json(moveView(move), 200);
     },
@@ -127,7 +129,10 @@ export function moveRoutes(
     async (c) => {
       const { status, ...page } = c.req.valid("query");
       const finished = status === undefined ? undefined : status === "finished";
-      return c.json(await pageThrough(page, (range) => listMoves(platform, { ...range, finished }), moveView), 200);
+      return c.json(
+        await pageThrough(page, (range) => listMoves(platformScope(db, c), { ...range, finished }), moveView),
+        200,
+      );
     },
   );
 
@@ -172,8 +177,8 @@ export function moveRoutes(
       const cordoned = cordon();
       const shards = [...hosts.keys()].filter((shard) => !cordoned.includes(shard));
       const nodeOf = (shard: number) => hosts.get(shard)!;
-      const planned = planMoves(await listResidents(platform), { shards, drain, nodeOf, maxSessions, max });
-      const started = dry_run ? [] : await startMoves(planned);
+      const planned = planMoves(await listResidents(platformScope(db, c)), { shards, drain, nodeOf, maxSessions, max });
+      const started = dry_run ? [] : await startMoves(platformScope(db, c), planned);
       return c.json({ dry_run, planned, data: started.map(moveView) }, 202);
     },
   );
@@ -192,7 +197,7 @@ export function moveRoutes(
       },
     }),
     async (c) => {
-      const population = new Map((await countAssignments(platform)).map((one) => [one.shard, one]));
+      const population = new Map((await countAssignments(platformScope(db, c))).map((one) => [one.shard, one]));
       const known = new Map(router.shards().map((at) => [at.shard, at]));
       const numbers = new Set([
         ...population.keys(),

@@ -1,14 +1,8 @@
 import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
-import {
-  discardQuarantined,
-  forPlatform,
-  getQuarantined,
-  listQuarantine,
-  requestReplay,
-} from "../../../../lib/db/index.ts";
+import { discardQuarantined, getQuarantined, listQuarantine, requestReplay } from "../../../../lib/db/index.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
 import type { WakeUps } from "../../backend/wake_ups.ts";
-import { adminOnly } from "../../http/auth/guards.ts";
+import { adminOnly, platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import { pageAnswer, pageThrough } from "../../http/page.ts";
 import { parseId } from "../../http/params.ts";
@@ -29,7 +23,6 @@ const maxEntryBytes = 1_000_000;
 
 export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: WakeUps): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
-  const platform = forPlatform(db);
 
   app.openapi(
     createRoute({
@@ -50,7 +43,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
     async (c) => {
       const { cursor, limit, ...filter } = c.req.valid("query");
       const read = (range: { before: string | undefined; limit: number }) =>
-        listQuarantine(platform, { ...filter, ...range });
+        listQuarantine(platformScope(db, c), { ...filter, ...range });
       return c.json(await pageThrough({ cursor, limit }, read, quarantinedView), 200);
     },
   );
@@ -76,7 +69,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
       const row =
         business_id === undefined || id === undefined
           ? undefined
-          : await getQuarantined(platform, { business_id, id, maxBytes: maxEntryBytes });
+          : await getQuarantined(platformScope(db, c), { business_id, id, maxBytes: maxEntryBytes });
       if (!row) throw noSuch("quarantined entry");
       return c.json({ ...quarantinedView(row), entry: row.entry === null ? null : JSON.parse(row.entry) }, 200);
     },
@@ -103,7 +96,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
     }),
     async (c) => {
       const id = parseId(c.req.valid("param").entry_id);
-      const requested = id === undefined ? 0 : await requestReplay(platform, { id });
+      const requested = id === undefined ? 0 : await requestReplay(platformScope(db, c), { id });
       if (requested === 0) throw noSuch("quarantined entry");
       wakeUps.replayQuarantine();
       return c.json({ requested }, 202);
@@ -128,7 +121,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
       },
     }),
     async (c) => {
-      const requested = await requestReplay(platform, c.req.valid("query"));
+      const requested = await requestReplay(platformScope(db, c), c.req.valid("query"));
       if (requested > 0) wakeUps.replayQuarantine();
       return c.json({ requested }, 202);
     },
@@ -147,7 +140,7 @@ export function quarantineRoutes({ db }: Pick<ApiDependencies, "db">, wakeUps: W
     }),
     async (c) => {
       const id = parseId(c.req.valid("param").entry_id);
-      if (id === undefined || !(await discardQuarantined(platform, id))) throw noSuch("quarantined entry");
+      if (id === undefined || !(await discardQuarantined(platformScope(db, c), id))) throw noSuch("quarantined entry");
       return c.body(null, 204);
     },
   );

@@ -18,7 +18,7 @@ export function quotaRoutes({ db }: Pick<ApiDependencies, "db">, read: ReadQuota
   const view = async (scope: BusinessScope): Promise<z.infer<typeof quotasSchema>> => {
     const own = await getQuotas(scope);
     if (own === undefined) throw noSuchBusiness();
-    const { used, limits } = await read(scope.businessId);
+    const { used, limits } = await read(scope);
     const use = (name: keyof typeof limits) => ({
       limit: limits[name],
       used: used[name],

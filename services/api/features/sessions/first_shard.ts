@@ -20,5 +20,5 @@ export async function shardOf(
     .flatMap(({ shard }) => (shard <= router.numShards && !cordoned.includes(shard) ? [shard] : []));
   // No such shard is registered: fall back to the hash, and the connect waits for that shard.
   if (available.length === 0) return assignShard(scope, hashed);
-  return assignLeastLoaded(forPlatform(db), scope.businessId, available);
+  return assignLeastLoaded(forPlatform(db, scope.dueAt), scope.businessId, available);
 }

@@ -5,10 +5,13 @@ import { hashKey, keyPrefix } from "../../../../lib/db/keys/api_key.ts";
 import type { Principal } from "./principal.ts";
 
 export type Authenticator = {
-  /** The principal of an API key; undefined if the key is unknown. Throws "unavailable" if the database is. */
-  identify: (key: string) => Promise<Principal | undefined>;
+  /**
+   * The principal of an API key; undefined if the key is unknown. Throws "unavailable" if the database is, and if it
+   * has not answered when `dueAt` comes. Requests that share a lookup have the deadline of the first one.
+   */
+  identify: (key: string, dueAt?: number) => Promise<Principal | undefined>;
   /** The principal of a console session's token; otherwise like `identify`. */
-  identifySession: (token: string) => Promise<Principal | undefined>;
+  identifySession: (token: string, dueAt?: number) => Promise<Principal | undefined>;
   /** The principal of a credential whose lookup is cached. Most requests end here, with one hash and no wait. */
   recall: (credential: string) => Principal | undefined;
   /** True if this key or token was valid at its last lookup. Reads the cache only. */
@@ -120,22 +123,22 @@ export function createAuthenticator(
   };
 
   return {
-    identify: async (key) => {
+    identify: async (key, dueAt) => {
       const prefix = keyPrefix(key);
       if (prefix === undefined) return undefined;
       const hash = hashKey(key);
       return cachingUnknown(hash, () =>
         verify(
-          lookUp(prefix, () => findKey(forPlatform(db), prefix)),
+          lookUp(prefix, () => findKey(forPlatform(db, dueAt), prefix)),
           (found) => safeEqual(hash, found.hash),
         ),
       );
     },
-    identifySession: async (token) => {
+    identifySession: async (token, dueAt) => {
       const hash = consoleTokenHash(token);
       return cachingUnknown(hash, () =>
         verify(
-          lookUp(hash, () => findSessionKey(forPlatform(db), hash)),
+          lookUp(hash, () => findSessionKey(forPlatform(db, dueAt), hash)),
           () => true,
         ),
       );

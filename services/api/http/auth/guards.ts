@@ -4,8 +4,8 @@ import { createMiddleware } from "hono/factory";
 import { z } from "zod";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { dueAt } from "../../../../lib/runtime/deadline.ts";
-import { forBusiness, getBusiness } from "../../../../lib/db/index.ts";
-import type { BusinessScope, Database } from "../../../../lib/db/index.ts";
+import { forBusiness, forPlatform, getBusiness } from "../../../../lib/db/index.ts";
+import type { BusinessScope, Database, PlatformScope } from "../../../../lib/db/index.ts";
 import type { Networks } from "../../../../lib/core/networks.ts";
 import type { CountedSlots } from "../counted_slots.ts";
 import { callerAddress } from "./failed_logins.ts";
@@ -75,8 +75,9 @@ export function authenticate({
     const address = isRemembered ? undefined : callerAddress(c, edge);
     if (principal === undefined) {
       failedLogins.refuse(address);
+      const due = dueAt(c);
       const identify = () =>
-        key === undefined ? authenticator.identifySession(credential) : authenticator.identify(credential);
+        key === undefined ? authenticator.identifySession(credential, due) : authenticator.identify(credential, due);
       principal = await (isRemembered ? identify() : lookups.run(address, "logins", identify));
     }
     if (!principal) {
@@ -102,6 +103,9 @@ export const adminOnly = createMiddleware<Authenticated>(async (c, next) => {
   }
   await next();
 });
+
+/** Access to the rows of all businesses until the response to the request is due. */
+export const platformScope = (db: Database, c: Context): PlatformScope => forPlatform(db, dueAt(c));
 
 const uuid = z.uuid();
 

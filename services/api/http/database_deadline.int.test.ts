@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { randomUUID } from "node:crypto";
+import type { OpenApiDocument } from "../../../lib/testing/openapi.ts";
+import { until } from "../../../lib/testing/until.ts";
+import { exampleOf } from "../docs/samples/index.ts";
+import type { ApiDocument } from "../docs/openapi.ts";
+import { useHarness } from "../testing/use_harness.ts";
+
+/*
+ * Asks every route while each table but those of keys is locked, as a stuck migration does. The statements of a request
+ * must end with it, or its slot stays taken until the database gives up.
+ */
+
+const timeoutS = 1;
+/** Less than a statement may take by itself. */
+const graceMs = 2_000;
+
+const api = useHarness({ keys: { ttlMs: 60_000 } });
+
+/** Locks the tables until `work` has ended. */
+async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
+  return api.database.owner.begin(async (sql) => {
+    const tables = await sql<{ name: string }[]>`
+      select quote_ident(tablename) as name from pg_tables
+      where schemaname = 'public' and tablename not in ('api_keys', 'console_sessions')`;
+    await sql.unsafe(`lock table ${tables.map(({ name }) => name).join(", ")} in access exclusive mode`);
+    return work();
+  }) as Promise<T>;
+}
+
+async function inUse(): Promise<number> {
+  const { body } = await api.request("GET", "/metrics", { key: "" });
+  return Number(/^prosaas_api_requests_in_use(?:\{.*\})? (\d+)/m.exec(body as string)?.[1]);
+}
+
+describe("statements of a request", () => {
+  test("end at the request's deadline on every route", async () => {
+    const document = (await (await api.app.request("/v1/openapi.json")).json()) as OpenApiDocument;
+    const { id, key } = await api.business();
+    // Caches the keys.
+    expect((await api.request("GET", `/v1/businesses/${id}/messages`, { key })).status).toBe(200);
+    const requests = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ method, path, operation })),
+    );
+    expect(requests.length).toBeGreaterThan(80);
+    const statuses = new Map<string, number>();
+    await whileLocked(async () => {
+      const ask = async ({ method, path, operation }: (typeof requests)[number]) => {
+        if (path.endsWith("/events")) return;
+        const schema = operation.requestBody?.content["application/json"]?.schema;
+        const body = schema && exampleOf(schema, document as ApiDocument, "request");
+        const isTenants = path.includes("/businesses/{business_id}/") && !path.includes("/admin/");
+        const target = path
+          .replace("{business_id}", id)
+          .replaceAll(/\{(\w+)\}/g, (_, name: string) => (name === "chat" ? "5511987654321" : randomUUID()));
+        const response = await api.app.request(target, {
+          method: method.toUpperCase(),
+          headers: {
+            authorization: `Bearer ${isTenants ? key : api.adminKey}`,
+            "content-type": "application/json",
+            "x-request-timeout": `${timeoutS}`,
+          },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        await response.body?.cancel();
+        statuses.set(`${method} ${path}`, response.status);
+      };
+      await Promise.all(requests.map(ask));
+      await until(async () => (await inUse()) === 0, { deadlineMs: graceMs, what: "every request to end" });
+    });
+    // Enough of them waited for the database.
+    expect([...statuses.values()].filter((status) => status === 503).length).toBeGreaterThan(60);
+  });
+});
