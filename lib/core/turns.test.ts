@@ -20,3 +20,17 @@ test("one owner alone takes all", () => {
   const turns = turnsOf(["a1", "a2", "a3"]);
   expect([turns.take(2), turns.take(2)]).toEqual([["a1", "a2"], ["a3"]]);
 });
+
+test("light items go ahead of heavy ones", () => {
+  const turns = turnsOf(["a500", "a1", "b500", "c2", "c3"]);
+  const take = () => turns.take(9, (item) => Number(item.slice(1)), 505);
+  expect(take()).toEqual(["a500", "c2", "a1"]);
+  expect(take()).toEqual(["b500", "c3"]);
+  expect([turns.size, take()]).toEqual([0, []]);
+});
+
+test("an item above the weight goes alone", () => {
+  const turns = turnsOf(["a9", "a9", "b9"]);
+  const take = () => turns.take(9, (item) => Number(item.slice(1)), 5);
+  expect([take(), take(), take()]).toEqual([["a9"], ["b9"], ["a9"]]);
+});

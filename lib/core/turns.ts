@@ -15,14 +15,27 @@ export class Turns<Item> {
     this.#size += 1;
   }
 
-  /** Removes and returns up to `max` items. */
-  take(max: number): Item[] {
+  /**
+   * Removes and returns up to `max` items that weigh at most `maxWeight` together, but at least one. An owner whose
+   * next item is too heavy keeps its turn, and lighter items of other owners go ahead.
+   */
+  take(max: number, weightOf: (item: Item) => number = () => 0, maxWeight = Number.POSITIVE_INFINITY): Item[] {
     const [only] = this.#items.size === 1 ? this.#items : [];
-    if (only !== undefined) return this.#takeOf(only[0], only[1], max);
+    if (only !== undefined && maxWeight === Number.POSITIVE_INFINITY) return this.#takeOf(only[0], only[1], max);
     const taken: Item[] = [];
-    while (taken.length < max && this.#size > 0) {
+    /** Owners whose next item is too heavy. The weight only grows, so it stays so. */
+    const held = new Set<string>();
+    let weight = 0;
+    while (taken.length < max && held.size < this.#items.size) {
       for (const [owner, items] of Array.from(this.#items)) {
         if (taken.length === max) break;
+        if (held.has(owner)) continue;
+        const heavier = weight + weightOf(items[0]!);
+        if (heavier > maxWeight && taken.length > 0) {
+          held.add(owner);
+          continue;
+        }
+        weight = heavier;
         // Back to the end of the line: the other owners come first.
         this.#items.delete(owner);
         this.#items.set(owner, items);

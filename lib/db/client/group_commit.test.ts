@@ -93,3 +93,35 @@ describe("createGroupCommit", () => {
     await Promise.all(waiting);
   });
 });
+
+describe("an item with a deadline", () => {
+  test("is not committed after it", async () => {
+    let late = false;
+    const { add, commits, groups } = slowCommits({
+      dueAtOf: (item) => (item === 2 && late ? 0 : Number.POSITIVE_INFINITY),
+      late: () => new Error("late"),
+    });
+    const first = add(1);
+    await tick();
+    const results = Promise.allSettled([add(2), add(3)]);
+    late = true;
+    commits[0]!.end();
+    await first;
+    await tick();
+    expect(groups()).toEqual([[1], [3]]);
+    commits[1]!.end();
+    expect((await results).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+test("createGroupCommit commits large items in small groups", async () => {
+  const owner = (item: number) => (item > 50 ? "large" : "small");
+  const { add, commits, groups } = slowCommits({ ownerOf: owner, bytesOf: (item) => item, maxBytes: 100 });
+  const all = [1, 90, 80, 2, 70].map(add);
+  for (let n = 0; n < 4; n++) {
+    await tick();
+    commits[n]?.end();
+  }
+  await Promise.all(all);
+  expect(groups()).toEqual([[1, 90, 2], [80], [70]]);
+});

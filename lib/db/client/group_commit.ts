@@ -9,12 +9,20 @@ export type GroupCommitOptions<Item, Result> = {
   ownerOf?: (item: Item) => string;
   /** Most items in one commit. */
   maxItems: number;
+  /** Most bytes in one commit, so that small items do not wait for large ones. A larger item is committed alone. */
+  maxBytes?: number;
+  /** The size of an item. Default: 0. */
+  bytesOf?: (item: Item) => number;
   /** Concurrent commits; beyond them items are batched for the next one. */
   maxCommits: number;
   /** Most items that wait for a commit. */
   maxWaiting: number;
   /** The error beyond that. */
   overload: () => Error;
+  /** When the caller stops waiting for an item, by `performance.now()`. Default: never. */
+  dueAtOf?: (item: Item) => number;
+  /** The error of an item that is not committed, because its caller no longer waits. */
+  late?: () => Error;
 };
 
 type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
@@ -27,11 +35,25 @@ export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
 ): (item: Item) => Promise<Result> {
   const { commit, isItemsFault, ownerOf = () => "", maxItems, maxCommits, maxWaiting, overload } = options;
+  const { maxBytes = Number.POSITIVE_INFINITY, bytesOf = () => 0 } = options;
+  const { dueAtOf = () => Number.POSITIVE_INFINITY, late = overload } = options;
   const waiting = new Turns<Waiting<Item, Result>>();
   let underWay = 0;
   let scheduled = false;
 
-  const commitGroup = async (group: Waiting<Item, Result>[]): Promise<void> => {
+  /** Rejects the items whose caller has stopped waiting; returns the others. */
+  const awaited = (group: Waiting<Item, Result>[]): Waiting<Item, Result>[] => {
+    const now = performance.now();
+    return group.filter(({ item, reject }) => {
+      const isLate = dueAtOf(item) <= now;
+      if (isLate) reject(late());
+      return !isLate;
+    });
+  };
+
+  const commitGroup = async (taken: Waiting<Item, Result>[]): Promise<void> => {
+    const group = awaited(taken);
+    if (group.length === 0) return;
     try {
       const results = await commit(group.map(({ item }) => item));
       group.forEach(({ resolve }, n) => resolve(results[n]!));
@@ -45,7 +67,7 @@ export function createGroupCommit<Item, Result>(
     scheduled = false;
     while (underWay < maxCommits && waiting.size > 0) {
       underWay += 1;
-      void commitGroup(waiting.take(maxItems)).then(() => {
+      void commitGroup(waiting.take(maxItems, ({ item }) => bytesOf(item), maxBytes)).then(() => {
         underWay -= 1;
         start();
       });

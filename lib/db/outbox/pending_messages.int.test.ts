@@ -27,6 +27,26 @@ describe("pendingMessages", () => {
     expect(await pendingIds(scope, 3)).toEqual(ids.slice(0, 3));
   });
 
+  test("ends a claim at its bytes", async () => {
+    const scope = await createBusiness(stage.database.db);
+    const long = "é".repeat(50_000);
+    const ids = [];
+    for (const text of [long, long, "short", long]) {
+      const message = { ...newMessage(), text };
+      await submitMessage(scope, message);
+      ids.push(message.id);
+    }
+    expect(await pendingIds(scope)).toEqual(ids.slice(0, 3));
+  });
+
+  test("claims a message above the bytes alone", async () => {
+    const scope = await createBusiness(stage.database.db);
+    const large = { ...newMessage(), text: "é".repeat(200_000) };
+    await submitMessage(scope, large);
+    await send(scope);
+    expect(await pendingIds(scope)).toEqual([large.id]);
+  });
+
   test("orders messages by Postgres' clock despite skewed processes", async () => {
     const scope = await createBusiness(stage.database.db);
     const first = { ...newMessage(), id: deterministicUuidv7(Date.now() + 3_000, scope.businessId) };

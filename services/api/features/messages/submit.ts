@@ -15,25 +15,41 @@ import type { MessageRequest } from "./request.ts";
 
 export type Accepted = { id: string; status: "queued" };
 
+/** A message with its size, about. */
+type SizedSubmit = Submit & { bytes: number };
+
 /** Inserts a message into its outbox, batched with concurrent ones. */
-export type Outbox = (submit: Submit) => Promise<Submission>;
+export type Outbox = (submit: SizedSubmit) => Promise<Submission>;
+
+/**
+ * One message of the longest text, or a thousand short ones. Postgres stores it in a few milliseconds, for which the
+ * messages of other businesses in the same commit wait.
+ */
+const maxCommitBytes = 256 * 1024;
 
 /**
  * Group commit for the messages of this process. Postgres commits 64 messages in the time of five single ones. Two
  * commits in flight keep it busy while the next batch fills. Beyond `maxWaiting` a retry is faster than waiting.
  */
 export function createOutbox(db: Database): Outbox {
-  return createGroupCommit<Submit, Submission>({
-    commit: (submits) => submitMessages(forNobody(db), submits),
+  return createGroupCommit<SizedSubmit, Submission>({
+    // A commit serves several requests, so it lasts as long as one of them waits.
+    commit: (submits) => submitMessages(forNobody(db, Math.max(...submits.map(dueAtOf))), submits),
+    dueAtOf,
+    late: () => new AppError("unavailable", "The message was not stored in time. Retry.", { retryAfterS: 1 }),
     ownerOf: ({ scope }) => scope.businessId,
     isItemsFault: (error) => !(error instanceof AppError && error.code === "unavailable"),
     maxItems: 64,
+    bytesOf: ({ bytes }) => bytes,
+    maxBytes: maxCommitBytes,
     maxCommits: 2,
     maxWaiting: 2_000,
     overload: () =>
       new AppError("unavailable", "Too many messages are being stored. Retry shortly.", { retryAfterS: 1 }),
   });
 }
+
+const dueAtOf = ({ scope }: Submit): number => scope.dueAt;
 
 /**
  * Enqueues a message in the outbox. `fresh` is false if the Idempotency-Key replayed an earlier response. Throws
@@ -59,9 +75,9 @@ export async function submit(
   const bytes = payloadBytes(content.text, content.content);
   const reservation = quota.hold(scope.businessId, { queued_messages: 1, queued_bytes: bytes });
   try {
-    let submission = await outbox({ scope, message, options: { idempotency } });
+    let submission = await outbox({ scope, message, bytes, options: { idempotency } });
     if (submission.outcome === "unpaired" && (await isPaired(access, scope.businessId, submission.whatsapp_shard))) {
-      submission = await outbox({ scope, message, options: { idempotency, knownPaired: true } });
+      submission = await outbox({ scope, message, bytes, options: { idempotency, knownPaired: true } });
     }
     if (submission.outcome === "accepted") reservation.keep();
     return answerOf(submission, answer);
