@@ -16,8 +16,8 @@ import type { Registration } from "./registration.ts";
 
 /** Number of QR references, as WhatsApp offers them: the client shows the first for 60 s, the others for 20 s each. */
 const refsOffered = 6;
-/** Timeout of a companion's answer to the phone, in ms. */
-const answerTimeoutMs = 10_000;
+/** Timeout of a companion's answer to the phone, in ms. Companions may stall. */
+const answerTimeoutMs = 30_000;
 
 type Pending = {
   phone: Phone;
