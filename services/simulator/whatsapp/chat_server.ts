@@ -11,6 +11,12 @@ import type { ConnectionEvents, Socket } from "./wire/connection.ts";
 export const chatPath = "/ws/chat";
 /** The largest stanza a client sends is an upload of 812 prekeys, some 50 KB. */
 const maxFrameBytes = 16 * 1024 * 1024;
+/** Longer than a companion may take to answer its phone (pairing/pairing.ts). */
+const requestIdleS = 60;
+/** A client that answers no ping of the transport for so long, as a suspended one, is cut off. */
+const clientIdleS = 120;
+/** With this reason Bun closes such a connection. */
+const cutOff = "WebSocket timed out from inactivity";
 
 /** Serves the chat service over WebSocket, and the control API on every other path of the same port. */
 export function serveChat(simulation: Simulation, app: Hono, { host, port }: { host: string; port: number }) {
@@ -18,6 +24,7 @@ export function serveChat(simulation: Simulation, app: Hono, { host, port }: { h
   return Bun.serve<Socket["data"]>({
     hostname: host,
     port,
+    idleTimeout: requestIdleS,
     fetch: (request, server) => {
       if (!isPlainRequest(request)) return new Response("The Host header must be host[:port].", { status: 400 });
       if (new URL(request.url).pathname !== chatPath) return app.fetch(request);
@@ -27,6 +34,7 @@ export function serveChat(simulation: Simulation, app: Hono, { host, port }: { h
     },
     websocket: {
       maxPayloadLength: maxFrameBytes,
+      idleTimeout: clientIdleS,
       backpressureLimit: 256 * 1024 * 1024,
       open: (socket) => {
         simulation.stats.connections_opened += 1;
@@ -35,8 +43,10 @@ export function serveChat(simulation: Simulation, app: Hono, { host, port }: { h
         simulation.connections.add(connection);
       },
       message: (socket, data) => socket.data.connection?.receive(typeof data === "string" ? Buffer.from(data) : data),
-      close: ({ data: { connection } }) => {
-        if (connection) disconnected(simulation, connection);
+      close: ({ data: { connection } }, _code, reason) => {
+        if (connection === undefined) return;
+        if (reason === cutOff) connection.endedBy ??= "server";
+        disconnected(simulation, connection);
       },
     },
   });
