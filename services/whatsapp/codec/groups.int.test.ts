@@ -57,6 +57,12 @@ const outcomes = async (to: string, ...bodies: string[]) =>
       bodies.map((body) => text(to, body)),
     )
   ).map(({ status, error }) => error?.code ?? status);
+/** Sends a message as a worker does: again until it is decided. */
+const sent = (one: ReturnType<typeof text>) =>
+  until(async () => (await shard.send(business, [one]))[0]?.status === "sent", {
+    what: "the resent message",
+    deadlineMs: 60_000,
+  });
 
 describe.each(["lid", "pn"] as const)("a group addressed by %s", (addressing) => {
   test("delivers messages and replies once and in order", async () => {
@@ -202,13 +208,21 @@ describe("a group", () => {
     expect(await outcomes(ada, "deliverable")).toEqual(["sent"]);
   });
 
+  test("gets the key again with a lost message", async () => {
+    const group = await makeGroup();
+    await control(simulator, "POST", "/faults", { kind: "message_lost", phone, times: 1 });
+    await sent(text(group, "lost with the key"));
+    expect(await outcomes(group, "next")).toEqual(["sent"]);
+    await shows(ada, ["lost with the key", "next"]);
+    expect((await screenOf(ada)).undecryptable).toBe(0);
+  });
+
   test("shows a message with a lost acknowledgement once", async () => {
     const group = await makeGroup();
     await control(simulator, "POST", "/faults", { kind: "ack_lost", phone, times: 1 });
     const lost = text(group, "once");
     expect((await shard.send(business, [lost]))[0]?.status).toBe("retry");
-    await shard.reaches(business, "open");
-    expect((await shard.send(business, [lost]))[0]?.status).toBe("sent");
+    await sent(lost);
     await shows(ada, ["once"]);
   });
 });

@@ -37,6 +37,7 @@ export class Ledger {
   readonly #result: Statement<ResultRow, [string, string]>;
   readonly #body: Statement<BodyRow, [string, string]>;
   readonly #chat: Statement<{ chat: string }, [string, string]>;
+  readonly #at: Statement<{ at: number }, [string, string]>;
   readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
   readonly #entries: Statement<LedgerRow & { key_id: string }, [string]>;
@@ -49,6 +50,7 @@ export class Ledger {
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#chat = db.db.query("SELECT chat FROM sends WHERE business_id = ? AND wa_message_id = ?");
+    this.#at = db.db.query("SELECT at FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#insert = db.db.query(
       "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) " +
         "ON CONFLICT DO NOTHING",
@@ -82,6 +84,11 @@ export class Ledger {
   /** The chat that a message was sent to. Neither reads nor decrypts its plaintext. */
   chat(businessId: string, waMessageId: string): string | undefined {
     return this.#chat.get(businessId, waMessageId)?.chat;
+  }
+
+  /** When a message was first handed over, Unix ms. */
+  handedAt(businessId: string, waMessageId: string): number | undefined {
+    return this.#at.get(businessId, waMessageId)?.at;
   }
 
   /** Records messages before they are handed to WhatsApp. */

@@ -27,6 +27,7 @@ function withoutDevices(accounts?: Answer) {
     queries,
     timers: new Timers({ store: () => undefined, keys }),
     contactSalt: () => undefined,
+    handedAt: () => undefined,
   });
   const send = (to: string) =>
     relay

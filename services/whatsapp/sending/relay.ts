@@ -33,6 +33,8 @@ import { passingQuery } from "./verdicts.ts";
 
 /** Group messages whose number of recipients is remembered until their first receipt. */
 const countedMessages = 500;
+/** Groups whose first message over the connection is remembered. */
+const writtenGroups = 1_000;
 const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
@@ -50,6 +52,8 @@ type Options = {
   timers: Timers;
   /** The salt of the tokens for new contacts, if the phone has shared it. */
   contactSalt: () => Uint8Array | undefined;
+  /** When a message was first handed to a session of this business, Unix ms. */
+  handedAt: (waMessageId: string) => number | undefined;
 };
 
 /** As Baileys caches them. */
@@ -70,6 +74,9 @@ export class Relay {
   /** The chats whose devices were forgotten lately. */
   readonly #refreshed = new TtlCache(500, refreshTtlMs);
   readonly #recipients = new BoundedMap<string, number>(countedMessages);
+  /** Groups to which this connection has prepared a message. */
+  readonly #written = new BoundedMap<string, true>(writtenGroups);
+  readonly #startedAt = Date.now();
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
 
@@ -118,6 +125,7 @@ export class Relay {
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
+      await this.#repeatSenderKey(chat, waMessageId);
       recipients = group.participants.length - 1;
       this.#recipients.set(waMessageId, recipients);
       message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
@@ -192,6 +200,18 @@ export class Relay {
       const { user } = jidDecode(name) ?? {};
       if (user !== undefined) this.devices.del(user);
     }
+  }
+
+  /**
+   * Baileys records the sender key as given once a message is prepared. If an earlier connection was lost with the
+   * message, the key is too: a group's first message over this connection carries it again if it is a repetition.
+   */
+  async #repeatSenderKey(group: string, waMessageId: string): Promise<void> {
+    if (this.#written.get(group)) return;
+    this.#written.set(group, true);
+    const handedAt = this.#options.handedAt(waMessageId);
+    if (handedAt === undefined || handedAt >= this.#startedAt) return;
+    await this.#set({ "sender-key-memory": { [group]: null } });
   }
 
   /** A former member must not read later messages: the next message creates a new sender key. */

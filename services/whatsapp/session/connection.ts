@@ -91,6 +91,7 @@ export class Connection {
       queries: options.cooldowns.queries,
       timers: options.timers,
       contactSalt: () => options.contactSalt.get(),
+      handedAt: options.handedAt,
       socket,
       me,
       control,

@@ -84,6 +84,8 @@ export type ConnectionOptions = {
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
   /** The chat of a message that this business sent through the API. */
   sentTo: (waMessageId: string) => string | undefined;
+  /** When a message was first handed to a session of this business, Unix ms. */
+  handedAt: (waMessageId: string) => number | undefined;
   /** The salt of the tokens for new contacts, if the phone has shared it. */
   contactSalt: ContactSalt;
   cooldowns: Cooldowns;

@@ -119,6 +119,7 @@ export class CurrentConnection {
       cooldowns: this.#options.cooldowns,
       sentMessage,
       sentTo: (waMessageId) => ledger.chat(businessId, waMessageId),
+      handedAt: (waMessageId) => ledger.handedAt(businessId, waMessageId),
       kept: keptFor(businessId, kept, sentMessage),
       unavailableAfterMs,
       standing: this.#options.standing,

@@ -29,6 +29,7 @@ const halts: [Fault, reason: string][] = [
 const disturbances: Fault[] = [
   { kind: "ack_delay", ms: 1_000, times: struck },
   { kind: "ack_lost", times: 5 },
+  { kind: "message_lost", times: 5 },
   { kind: "ack_refuse", code: 463, times: 20 },
   { kind: "not_on_whatsapp", times: 20 },
   { kind: "duplicate", copies: 3, times: struck },

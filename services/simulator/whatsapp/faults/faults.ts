@@ -59,6 +59,8 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("ack_delay"), ...target, ms }),
   z.strictObject({ kind: z.literal("ack_refuse"), ...target, code: z.int().min(400).max(599), backoff }),
   z.strictObject({ kind: z.literal("ack_lost"), ...target }),
+  /** Drops the connection at a message of a business, which is lost. */
+  z.strictObject({ kind: z.literal("message_lost"), ...target }),
   /** Refuses a message to a person with 463 unless it carries the privacy token that the person gave to the sender. */
   z.strictObject({ kind: z.literal("token_required"), ...target }),
   z.strictObject({ kind: z.literal("duplicate"), ...target, copies: z.int().min(2).max(50).default(2) }),

@@ -24,6 +24,7 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   const receiver = userAddress(to);
   const phone = receiver && simulation.phones.at(receiver);
   const { faults } = simulation;
+  if (faults.strike("message_lost", login.phone.phone)) return connection.drop();
   const refusal = faults.strike("ack_refuse", login.phone.phone, phone?.phone);
   if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code), backoff: refusal.backoff });
   const limited = simulation.limits.refuse(login.phone.phone, phone?.phone ?? to);
