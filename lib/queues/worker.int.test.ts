@@ -41,6 +41,18 @@ describe("a rolling deploy", () => {
     expect(job).toMatchObject({ name: "send", data: { version: 2 }, attemptsMade: 0 });
   });
 
+  test("keeps no runs of a newer release's schedule", async () => {
+    const high = await queueOn(stage.queues.redis, "high");
+    await high.upsertJobScheduler("sweep_of_a_newer_release", { every: 100 }, { name: "sweep_of_a_newer_release" });
+    const worker = await stage.queues.serve("high", {}, { versionWaits: defaultVersionWaits });
+    const refusals = () => stage.queues.lines.filter((one) => one["outcome"] === "postponed").length;
+    await until(() => refusals() >= 3, { what: "three refusals" });
+    await worker.close(0);
+    // The next run of the schedule alone.
+    expect(await high.getDelayedCount()).toBeLessThanOrEqual(1);
+    expect(await letters()).toEqual([]);
+  });
+
   test("waits longer after each refusal, then gives up", () => {
     const waits = { baseMs: 1_000, maxMs: 15_000, refusals: 3 };
     for (const [refusals, mostMs] of [1_000, 2_000, 4_000].entries()) {

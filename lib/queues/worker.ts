@@ -121,6 +121,11 @@ export function createQueueWorker({
         }
       }
     } catch (error) {
+      // Its schedule repeats it, so a waiting run would only add to the next ones.
+      if (error instanceof IncompatibleJob && job.repeatJobKey !== undefined) {
+        log.warn(ended("postponed", { reason: error.message }), "job");
+        return;
+      }
       const inMs = waitAfter(error, refused, versionWaits);
       if (inMs === undefined) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
