@@ -21,7 +21,7 @@ export class PatientTimer {
   constructor(ms: number, act: () => void) {
     this.#ms = ms;
     this.#act = act;
-    this.#timer = setTimeout(() => this.#check(), ms);
+    this.#timer = setTimeout(() => this.#check(), Math.max(0, ms));
   }
 
   stop(): void {

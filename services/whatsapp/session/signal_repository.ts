@@ -11,6 +11,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Attempt } from "../receiving/attempts.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
+import { RetrySessions } from "./retry_sessions.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {
@@ -46,6 +47,9 @@ type Incoming = {
   isAcquainted: () => Promise<boolean>;
 };
 
+/** `retryOf`, which our patch adds: the message that the device could not decrypt. */
+type NewSession = Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0] & { retryOf?: string };
+
 type StoredName = { jid: string; address: string };
 
 /** How long a contact whose number got another LID may be addressed under the old one. */
@@ -71,6 +75,7 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
     const transactional = auth.keys as SignalKeyStoreWithTransaction;
     const receiving = new AsyncLocalStorage<true>();
     const lock = new KeyedLock();
+    const retrySessions = new RetrySessions();
     // Baileys looks up each name five times a message.
     const storedNames = new TtlCache(500, storedNameTtlMs);
 
@@ -154,9 +159,13 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       },
       encryptGroupMessage: (message) =>
         lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
-      injectE2ESession: async (message) => {
+      injectE2ESession: async (message: NewSession) => {
         assertSigned(message.session);
-        return lock.run((await storedAs(message.jid)).address, () => repository.injectE2ESession(message));
+        const { address } = await storedAs(message.jid);
+        const { retryOf } = message;
+        const serves = retryOf !== undefined && !retrySessions.needsNew(address, retryOf);
+        if (serves && (await repository.validateSession(message.jid)).exists) return;
+        return lock.run(address, () => repository.injectE2ESession(message));
       },
     };
   };
