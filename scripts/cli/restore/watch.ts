@@ -34,7 +34,7 @@ const { afterS, perHour } = commandLine(
 
 Runs task restore for shards whose owner has renewed neither its lease in Postgres nor its lock in
 Consul for a time, and for volumes of nodes that are back. Writes one JSON line an event to stdout.
-"Lost nodes" in nomad/README.md says where to run it, and with which rights.`,
+scripts/cli/restore/README.md says where to run it, and with which rights.`,
 )
   .addOption(
     new Option("--after-s <n>", "seconds without an owner; 0: only delete outdated volumes")
