@@ -16,6 +16,8 @@ describe("the model of ownership", () => {
     ["REQUIRED=1", "MUTATE_NO_LEASE"],
     ["REQUIRED=1", "MUTATE_ACK_BEFORE_COPY"],
     ["REQUIRED=0", "MUTATE_NO_RESET"],
+    ["DISCARDS=1", "MUTATE_EPOCH_ONLY"],
+    ["DISCARDS=1", "MUTATE_LOCK_FIRST"],
   ])("is violated without a rule (%s %s)", async (setting, mutation) => {
     expect((await checkModel({ file, defines: [setting, mutation] })).violation).toContain("assertion violated");
   });
