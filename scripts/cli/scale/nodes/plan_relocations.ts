@@ -144,8 +144,9 @@ export function describeRelocations(
   planned: readonly PlannedRelocation[],
   leaving: readonly number[],
 ): string[] {
-  const moving = planned.filter(({ how }) => how === "move");
   const takers = takersOf(now, leaving);
+  // Without takers the plan is refused.
+  const moving = takers.length === 0 ? [] : planned.filter(({ how }) => how === "move");
   return [
     ...moving.map(
       ({ shard, businesses }) =>

@@ -56,6 +56,8 @@ export const drains: Step = {
     let uneven = 0;
     let longestS = 0;
     await expectRefusal(stage, stage.data, /last node that can run|tied to/);
+    // Restores may have left all shards on one node, and a drain needs shards elsewhere.
+    await runScript(stage, "join", ["--node", stage.victim.name]);
     try {
       for (const [index, node] of stage.platform.entries()) {
         await useEdge(

@@ -22,18 +22,11 @@ async function runningShards({ nomad }: Stage): Promise<{ shard: number; node: s
     .map(({ Name, NodeName }) => ({ shard: Number(/\[(\d+)\]$/.exec(Name)![1]) + 1, node: NodeName }));
 }
 
-/** Gives the victim a shard with businesses, if an earlier step has restored all of its shards elsewhere. */
-async function ensureShard(stage: Stage): Promise<void> {
-  const running = await runningShards(stage);
-  if (running.some(({ node }) => node === stage.victim.name)) return;
-  await runScript(stage, "shards", ["--count", `${running.length + 1}`]);
-  await runScript(stage, "rebalance", []);
-}
-
 /** The shards on the victim, and how many of their sessions are open. */
 async function shardsOfVictim(stage: Stage): Promise<{ shards: number[]; open: number }> {
   const { api, victim } = stage;
-  await ensureShard(stage);
+  // An earlier step may have restored its shards elsewhere.
+  await runScript(stage, "join", ["--node", victim.name]);
   const shards = (await runningShards(stage)).filter(({ node }) => node === victim.name).map(({ shard }) => shard);
   if (shards.length === 0) throw new Error(`${victim.name} has no shard`);
   const { data } = await api<{ data: Shard[] }>("GET", "/v1/admin/shards");
