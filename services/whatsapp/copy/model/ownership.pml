@@ -1,5 +1,5 @@
 /*
- * Settings: REQUIRED=1 REQUIRED=0 DISCARDS=1
+ * Settings: DISCARDS=1 REQUIRED=1 REQUIRED=0
  *
  * Who owns a shard, and what its copy holds (../README.md). Two nodes; node 0 owns the shard at the start.
  *
