@@ -1,6 +1,5 @@
 import { sleep } from "../../../../lib/core/time.ts";
 import { until } from "../../../../lib/testing/until.ts";
-import { simulatorApi } from "../../../cli/operator/simulator.ts";
 import { createPeople } from "../calls/people.ts";
 import type { People } from "../calls/people.ts";
 import type { Stage } from "../scale/stage.ts";
@@ -15,7 +14,11 @@ export async function openCallers(stage: Stage, count: number): Promise<Callers>
   const number = `+9993${String(Date.now() % 1e8).padStart(8, "0")}`;
   const { id } = await stage.api<{ id: string }>("POST", "/v1/businesses", { name: "Calls during chaos" });
   await stage.api("PUT", `/v1/businesses/${id}/phone_numbers/${encodeURIComponent(number)}`);
-  return new Callers(createPeople(await simulatorApi(stage.stack), number), count, stage.say);
+  return new Callers(
+    createPeople((method, path, body) => stage.simulator.ask(method, path, body), number),
+    count,
+    stage.say,
+  );
 }
 
 /**
