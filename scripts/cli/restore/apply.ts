@@ -115,7 +115,7 @@ async function deleteOutdated(target: Target, { outdated }: RestorePlan, report:
   }
   const relocations = await readRelocations(target);
   for (const [shard, { runsOn }] of new Map(outdated.map((one) => [one.shard, one]))) {
-    // An interrupted node:drain of a shard that did not get there is up to its next run.
+    // If the shard did not get to the drain's target, the next run of node:drain ends the record.
     if (relocations.get(shard)?.nodes.at(-1) === runsOn) await endRelocationOf(target, shard, runsOn, report);
   }
   if (failures.length > 0) throw new ScaleFailure(failures.join(" "));

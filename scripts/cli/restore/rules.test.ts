@@ -43,6 +43,7 @@ const lostShard = (over: Partial<ShardState> = {}): ShardState => ({
   copy: copy(),
   attempt: null,
   relocatesTo: null,
+  keptOn: [],
   ...over,
 });
 const running = (over: Partial<ShardState> = {}): ShardState =>
@@ -158,6 +159,20 @@ describe("decideRestore", () => {
       node: node(2),
       outdated: [outdated],
     });
+  });
+
+  test("keeps a volume that node:drain keeps", () => {
+    const kept = volumeOn(node(1));
+    const keptOn = ["id-1", "id-2"];
+    const decision = decideRestore(running({ volumes: [kept, volumeOn(node(2))], keptOn }));
+    expect(decision).toEqual({ do: "keep", node: node(2), outdated: [] });
+    const lostAgain = lostShard({
+      allocation: { id: "0123456789", status: "unknown", node: { ...lost, id: "id-2" } },
+      volumes: [kept],
+      attempt: attempt({ volumeNode: "id-2", owner: "id-2" }),
+    });
+    expect(decideRestore(lostAgain)).toMatchObject({ do: "restore", spare: [kept] });
+    expect(decideRestore({ ...lostAgain, keptOn }).do).toBe("refuse");
   });
 
   test("keeps every volume while the owner is unknown", () => {

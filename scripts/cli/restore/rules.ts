@@ -12,7 +12,8 @@ import type { CopySurvey } from "../operator/survey_copies.ts";
  *   none, no volume               any                    restore: make a volume, so that Nomad starts the allocation
  *   none, a volume                ready                  refuse: the volume may be the only state that is up to date
  *
- * A volume is deleted only if a newer owner was seen on another node, or if a restore made it and nothing used it.
+ * A volume is deleted only if a newer owner was seen on another node, or if a restore made it and nothing used it. A
+ * volume that node:drain keeps, because the copy may lack its last changes, is never taken for out of date.
  *
  * These rules start a process and decide nothing about ownership: the process restores once it has the lock in Consul
  * and the lease in Postgres (services/whatsapp/copy/claim_rules.ts).
@@ -52,6 +53,8 @@ export type ShardState = {
   attempt: AttemptState | null;
   /** The node to which an interrupted node:drain relocates the shard. */
   relocatesTo: string | null;
+  /** Nodes whose volumes node:drain keeps, because the copy may lack their last changes. */
+  keptOn: readonly string[];
 };
 
 export type AttemptState = {
@@ -84,7 +87,7 @@ const isReady = (node: Node | null): node is Node => node?.status === "ready";
 
 /** @param wantedNode name of the node on which the operator wants the shard; undefined: any */
 export function decideRestore(state: ShardState, wantedNode?: string): Decision {
-  const { shard, count, allocation, volumes, copy, attempt } = state;
+  const { shard, count, allocation, volumes, copy, attempt, keptOn } = state;
   if (shard > count) return refuse(`Shard ${shard} does not exist: the cluster has ${count}.`);
   const node = allocation?.node ?? null;
   const onReadyNodes = volumes.filter((volume) => isReady(volume.node));
@@ -94,7 +97,8 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
       if (isOpen(attempt) && attempt.volumeNode === node.id) return { do: "follow", node };
       // The copy proves that the other volumes are out of date.
       const isProven = copy !== null && copy.fault === null && !copy.restoring;
-      return { do: "keep", node, outdated: isProven ? onReadyNodes.filter(({ nodeId }) => nodeId !== node.id) : [] };
+      const others = onReadyNodes.filter(({ nodeId }) => nodeId !== node.id && !keptOn.includes(nodeId));
+      return { do: "keep", node, outdated: isProven ? others : [] };
     }
     if (isOpen(attempt) && attempt.agoMs < hourMs && attempt.volumeNode === node.id) return { do: "follow", node };
     return refuse(
@@ -117,7 +121,7 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
     isOpen(attempt) && !attempt.wasStarted && volume.nodeId === attempt.volumeNode;
   const isOutdated = node !== null && attempt?.owner === node.id;
   const others = onReadyNodes.filter((volume) => volume !== made);
-  const spare = others.filter((volume) => isOutdated || isUnused(volume));
+  const spare = others.filter((volume) => (isOutdated && !keptOn.includes(volume.nodeId)) || isUnused(volume));
   const kept = others.find((volume) => !spare.includes(volume));
   if (kept !== undefined && node !== null) {
     return refuse(

@@ -49,6 +49,7 @@ export async function surveyShards(
     const entry = await kvGet(consul, ownerKey(shard));
     const isLocked = entry?.session != null;
     const attempt = attempts.get(shard);
+    const relocation = relocations.get(shard);
     states.push({
       shard,
       count,
@@ -71,7 +72,8 @@ export async function surveyShards(
               owner: attempt.owner,
               wasStarted: started.some((one) => one.NodeID === attempt.to.id && indexOf(one) === shard - 1),
             },
-      relocatesTo: relocations.get(shard)?.nodes.at(-1) ?? null,
+      relocatesTo: relocation?.nodes.at(-1) ?? null,
+      keptOn: relocation?.inexact ? relocation.nodes : [],
     });
   }
   return states;
