@@ -6,8 +6,8 @@ import type { CopyOwner, CopyScope, ShardCopyRow } from "./get_copy.ts";
 export type CopyClaim = {
   shard: number;
   volume: string;
-  /** The epoch that the decision rests on; null if the shard has no copy. */
-  seen: number | null;
+  /** The claim that the decision rests on; null if the shard has no copy. */
+  seen: Pick<CopyOwner, "epoch" | "volume"> | null;
   state: "live" | "restoring";
   /** True if the claimer's state is the end of the tail, so that the tail goes on. */
   continues: boolean;
@@ -37,7 +37,7 @@ export async function claimCopy(scope: CopyScope, claim: CopyClaim): Promise<Sha
               complete = complete and ${continues},
               -- While a copy is restored it is only read.
               exact = exact and (${exact} or ${state} = 'restoring')
-          where shard = ${shard} and epoch = ${seen} and (volume = ${volume} or leased_until <= now())
+          where ${isCurrent({ ...seen, shard })} and (volume = ${volume} or leased_until <= now())
           returning ${copyColumns}`,
   );
   return row;
@@ -72,14 +72,11 @@ export async function discardCopy(scope: CopyScope, shard: number, volume: strin
 }
 
 /**
- * Deletes a copy that has no owner. Returns the keys of its objects; undefined if the lease is held, or if the copy was
- * claimed since `epoch` was read.
+ * Deletes a copy that has no owner. Returns the keys of its objects; undefined if the lease is held, or if another
+ * claim followed `last`.
  */
-export function discardAbandonedCopy(
-  scope: CopyScope,
-  { shard, epoch }: { shard: number; epoch: number },
-): Promise<string[] | undefined> {
-  return deleteCopies(scope, sql`shard = ${shard} and epoch = ${epoch} and leased_until <= now()`);
+export function discardAbandonedCopy(scope: CopyScope, last: CopyOwner): Promise<string[] | undefined> {
+  return deleteCopies(scope, sql`${isCurrent(last)} and leased_until <= now()`);
 }
 
 async function deleteCopies(scope: CopyScope, condition: Statement): Promise<string[] | undefined> {

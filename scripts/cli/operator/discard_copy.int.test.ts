@@ -8,7 +8,7 @@ import {
   getCopy,
   releaseCopy,
 } from "../../../lib/db/index.ts";
-import type { CopyScope } from "../../../lib/db/index.ts";
+import type { CopyClaim, CopyScope } from "../../../lib/db/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../../lib/testing/database.ts";
@@ -19,7 +19,7 @@ let database: MigratedDatabase;
 let owner: ReturnType<typeof createDatabase>;
 let scope: CopyScope;
 const first = { shard, epoch: 1, volume: crypto.randomUUID() };
-const claim = (seen: number | null, volume = crypto.randomUUID()) =>
+const claim = (seen: CopyClaim["seen"], volume = crypto.randomUUID()) =>
   claimCopy(scope, {
     shard,
     volume,
@@ -57,7 +57,7 @@ describe("the discard of a copy", () => {
   test("is refused after another claim", async () => {
     await endLease();
     const plan = await planDiscard(scope, shard);
-    await claim(1);
+    await claim(first);
     await endLease();
     await expect(discardPlanned(scope, plan, null)).rejects.toThrow("Nothing was changed");
     expect(await getCopy(scope, shard)).toMatchObject({ epoch: 2 });
@@ -85,6 +85,25 @@ describe("the discard of a copy", () => {
     expect(await finishSnapshot(scope, snapshot)).toBeFalse();
     await releaseCopy(scope, { owner: first, seq: 0 });
     await expect(planDiscard(scope, shard)).rejects.toThrow("holds the lease");
+  });
+
+  test("fences a claimer that read the discarded copy", async () => {
+    await endLease();
+    await discardPlanned(scope, await planDiscard(scope, shard), null);
+    const successor = await claim(null);
+    await endLease();
+    expect(await claim(first, first.volume)).toBeUndefined();
+    expect(await claim(successor!, first.volume)).toMatchObject({ epoch: 2, volume: first.volume });
+  });
+
+  test("spares the copy that a successor made", async () => {
+    await endLease();
+    const plan = await planDiscard(scope, shard);
+    await discardPlanned(scope, plan, null);
+    const successor = await claim(null);
+    await endLease();
+    await expect(discardPlanned(scope, plan, null)).rejects.toThrow("Nothing was changed");
+    expect(await getCopy(scope, shard)).toMatchObject({ epoch: 1, volume: successor!.volume });
   });
 
   test("returns the objects that it cannot delete", async () => {

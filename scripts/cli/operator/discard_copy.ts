@@ -6,6 +6,8 @@ import type { ObjectStore } from "../../../lib/storage/index.ts";
 export type DiscardPlan = {
   shard: number;
   epoch: number;
+  /** The volume that made the last claim. */
+  volume: string;
   /** True if the shard could be restored from the copy. */
   complete: boolean;
   appended_ago_s: number;
@@ -21,6 +23,7 @@ export async function planDiscard(scope: CopyScope, shard: number): Promise<Disc
   return {
     shard,
     epoch: copy.epoch,
+    volume: copy.volume,
     complete: copy.complete,
     appended_ago_s: Math.round(copy.appended_ago_ms / 1000),
     objects: [copy.snapshot_key, copy.pending_key].filter((key) => key !== null),
@@ -34,10 +37,10 @@ export async function planDiscard(scope: CopyScope, shard: number): Promise<Disc
  */
 export async function discardPlanned(
   scope: CopyScope,
-  { shard, epoch }: DiscardPlan,
+  { shard, epoch, volume }: DiscardPlan,
   store: ObjectStore | null,
 ): Promise<string[]> {
-  const objects = await discardAbandonedCopy(scope, { shard, epoch });
+  const objects = await discardAbandonedCopy(scope, { shard, epoch, volume });
   if (objects === undefined) throw leaseHeld(shard);
   if (store === null) return objects;
   const outcomes = await Promise.allSettled(objects.map((key) => store.delete(key)));

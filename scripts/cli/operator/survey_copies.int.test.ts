@@ -9,7 +9,7 @@ import {
   trimTail,
 } from "../../../lib/db/index.ts";
 import { sql } from "../../../lib/db/client/literal.ts";
-import type { CopyScope } from "../../../lib/db/index.ts";
+import type { CopyClaim, CopyScope } from "../../../lib/db/index.ts";
 import { createDatabase, forNobody } from "../../../lib/db/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../../lib/testing/database.ts";
@@ -34,7 +34,7 @@ const shard = 7;
 const leaseMs = 15_000;
 const volume = crypto.randomUUID();
 const owner = (epoch = 1) => ({ shard, epoch, volume });
-const claim = (seen: number | null, more: object = {}) =>
+const claim = (seen: CopyClaim["seen"], more: object = {}) =>
   claimCopy(scope, { shard, volume, seen, state: "live", continues: true, exact: false, leaseMs, ...more });
 const append = (after: number, epoch = 1, rows = 1, gap = false, by = volume) => {
   const entries = Array.from({ length: rows }, (_, n) => ({ key_id: "k1", box: Buffer.from(`row ${after + n}`) }));
@@ -69,9 +69,9 @@ describe("a copy", () => {
   test("refuses the appends of a former owner", async () => {
     expect(await append(0)).toEqual({ is: "appended" });
     const other = { volume: crypto.randomUUID() };
-    expect(await claim(1, other)).toBeUndefined();
+    expect(await claim(owner(), other)).toBeUndefined();
     await releaseCopy(scope, { owner: owner(), seq: 1 });
-    expect(await claim(1, other)).toMatchObject({ epoch: 2, tail_seq: 1, ...other });
+    expect(await claim(owner(), other)).toMatchObject({ epoch: 2, tail_seq: 1, ...other });
     expect(await append(1)).toEqual({ is: "lost" });
     expect(await beginSnapshot(scope, { owner: owner(), key: "x" })).toBeFalse();
     expect(await snapshot(1)).toBeFalse();
@@ -82,7 +82,7 @@ describe("a copy", () => {
   });
 
   test("is claimed by one of two processes", async () => {
-    const claims = await Promise.all([claim(1), claim(1)]);
+    const claims = await Promise.all([claim(owner()), claim(owner())]);
     expect(claims.filter((claimed) => claimed !== undefined)).toHaveLength(1);
   });
 

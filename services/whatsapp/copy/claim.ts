@@ -96,7 +96,7 @@ async function attempt(options: ClaimOptions): Promise<{ claimed: Claimed } | { 
   const copy = await claimCopy(scope, {
     shard,
     volume: record.volume,
-    seen: seen?.epoch ?? null,
+    seen: seen ?? null,
     state: record.state,
     continues: isRestore || decision.do === "resume" || (decision.do === "snapshot" && decision.isComplete),
     exact,

@@ -5,6 +5,7 @@
  *
  * A process whose volume is out of date stands by, until an operator deletes the volume's state or discards the copy.
  * After a discard the epochs begin again, and the shard starts with the state of the volume that is mounted.
+ * A claim is one step with the read before it, because its statement compares the epoch and the volume that were read.
  *
  * Processes are killed, and nodes are lost with their volumes, at any step. A process that is suspended, or cut off from
  * Consul, from Postgres or from both, takes none of the steps that it cannot take; since no step ever has to be taken,
