@@ -22,9 +22,8 @@ key "prosaas/scale/lock" {
   policy = "write"
 }
 
-# The session of that lock. Replace NODE by the name of the agent that the watch uses, because a policy cannot ask for
-# it: a right to every node's sessions would end the lock of every shard.
-session "NODE" {
+# The session of that lock. Every node, because scripts/up installs this file before it knows the agent of the watch.
+session_prefix "" {
   policy = "write"
 }
 

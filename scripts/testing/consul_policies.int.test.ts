@@ -11,6 +11,7 @@ import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { callLimitKey, followCallLimit } from "../../services/calls/call_limit.ts";
+import { recordAttempt } from "../cli/restore/attempts.ts";
 import { readLimit, writeLimit } from "../cli/scale/live_limit.ts";
 import { takeScaleLock } from "../cli/scale/lock.ts";
 
@@ -190,6 +191,16 @@ describe("Consul policies", () => {
     expect(await renderPooler("silent.service.consul", { policy: "operator" })).toContain("host=10.0.0.5 port=5432");
     expect(await renderPooler("db.example.com")).toContain("host=db.example.com port=5432");
     expect(await renderPooler("absent.service.consul")).toContain("host=127.0.0.1 port=5432");
+  });
+
+  test("let the restore watch take only the scale lock", async () => {
+    const consul = await as("restorer");
+    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
+    expect(lock.state).toBe("held");
+    await recordAttempt(consul, { shard: 1, from: null, to: { id: "n", name: "n" }, at: "2026-01-01", owner: null });
+    await lock.release();
+    await expect(kvPut(consul, ownerKey(1), "x")).rejects.toThrow(/did not write/);
+    await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
   });
 
   test("let an operator change limits, not register services", async () => {
