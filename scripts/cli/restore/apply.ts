@@ -62,11 +62,11 @@ export async function applyRestore(
       throw error;
     }
   }
-  const moved = [...plan.restored, ...plan.followed];
+  const moved = [...plan.restored.map((one) => ({ ...one, isProven: false })), ...plan.followed];
   const opened: Opened[] = [];
-  for (const { shard, to } of moved) {
+  for (const { shard, to, isProven } of moved) {
     await report.step(`shard ${shard} is restored on ${to.name}`, async () => {
-      await awaitOwner(target, shard, to, report, options);
+      if (!isProven) await awaitOwner(target, shard, to, report, options);
       await recordOwner(target.consul, shard, to.id);
     });
     await endRelocationOf(target, shard, to.id, report);

@@ -19,7 +19,7 @@ export type RestorePlan = {
   /** Shards that are to be started elsewhere, and the node of each one's volume; null: the volume exists. */
   restored: { shard: number; state: ShardState; decision: Restore; make: VolumeNode | null; to: Node | VolumeNode }[];
   /** Shards that an earlier run placed. */
-  followed: { shard: number; to: Node }[];
+  followed: { shard: number; to: Node; isProven: boolean }[];
   /** Nodes that Nomad is to forget. */
   purged: Node[];
   /** Shards of these nodes that the command does not restore. */
@@ -67,7 +67,7 @@ export async function planRestore(
       return to === null ? [] : [{ ...one, make, to }];
     }),
     followed: decisions.flatMap(({ shard, decision }) =>
-      decision.do === "follow" ? [{ shard, to: decision.node }] : [],
+      decision.do === "follow" ? [{ shard, to: decision.node, isProven: decision.isProven }] : [],
     ),
     purged,
     sharing: shardsSharing(

@@ -126,15 +126,19 @@ describe("decideRestore", () => {
   test("follows an allocation that an interrupted run started", () => {
     const allocation = { id: "0123456789", status: "running", node: node(3) };
     const state = lostShard({ ...interrupted, allocation });
-    expect(decideRestore(state)).toEqual({ do: "follow", node: node(3) });
+    expect(decideRestore(state)).toEqual({ do: "follow", node: node(3), isProven: false });
     for (const over of [attempt({ agoMs: 3_600_000 }), attempt({ owner: "id-3" })])
       expect(decideRestore({ ...state, attempt: over }).do).toBe("refuse");
   });
 
   test("follows an owner that is not recorded yet", () => {
     const restored = running({ attempt: attempt({ volumeNode: "id-2", agoMs: 7_200_000 }) });
-    expect(decideRestore(restored)).toEqual({ do: "follow", node: node(2) });
+    expect(decideRestore(restored)).toEqual({ do: "follow", node: node(2), isProven: true });
     expect(decideWatch([restored], limits).due).toEqual([2]);
+    const restoring = copy({ leased: true, restoring: true });
+    expect(decideRestore({ ...restored, copy: restoring })).toMatchObject({ do: "follow", isProven: false });
+    for (const unproven of [null, copy({ leased: true, fault: "it has a gap" })])
+      expect(decideRestore({ ...restored, copy: unproven })).toMatchObject({ do: "keep", outdated: [] });
     const recorded = attempt({ volumeNode: "id-2", owner: "id-2" });
     expect(decideRestore({ ...restored, attempt: recorded }).do).toBe("keep");
   });
@@ -248,6 +252,13 @@ describe("decideWatch", () => {
     expect(dueOf(lostShard(interrupted))).toEqual([2]);
     const allocation = { id: "0123456789", status: "pending", node: node(3) };
     expect(dueOf(lostShard({ ...interrupted, allocation }))).toEqual([2]);
+  });
+
+  test("begins and completes no restore while it is off", () => {
+    const unrecorded = running({ attempt: attempt({ volumeNode: "id-2" }) });
+    const returned = running({ shard: 3, volumes: [volumeOn(node(1)), volumeOn(node(2))] });
+    const off = decideWatch([unrecorded, returned, lostShard({ shard: 1 })], { ...limits, afterMs: Infinity });
+    expect(off).toMatchObject({ due: [], outdated: [3], waiting: [{ shard: 2 }, { shard: 1 }] });
   });
 
   test("has outdated volumes deleted", () => {

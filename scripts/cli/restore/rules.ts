@@ -6,7 +6,7 @@ import type { CopySurvey } from "../operator/survey_copies.ts";
  *   allocation of the shard       its node               decision
  *   ───────────────────────────   ────────────────────   ─────────────────────────────────────────────────────────
  *   runs, is the owner            ready                  keep: outdated volumes on other ready nodes are deleted
- *   started by an earlier restore ready                  follow: wait until it is the owner, and record that
+ *   started by an earlier restore ready                  follow: wait until the owner is proven, and record it
  *   any other                     ready                  refuse: Nomad restarts it there
  *   unknown                       disconnected or down   restore: make a volume elsewhere, purge the node
  *   none, no volume               any                    restore: make a volume, so that Nomad starts the allocation
@@ -69,7 +69,12 @@ export type AttemptState = {
 
 export type Decision =
   | { do: "keep"; node: Node; outdated: ShardVolume[] }
-  | { do: "follow"; node: Node }
+  | {
+      do: "follow";
+      node: Node;
+      /** True if the copy proves that the owner is there: it is only recorded. */
+      isProven: boolean;
+    }
   | {
       do: "restore";
       /** The node that Nomad has to forget, so that it starts the allocation elsewhere. */
@@ -93,14 +98,16 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
   const onReadyNodes = volumes.filter((volume) => isReady(volume.node));
   if (allocation !== null && isReady(node)) {
     if (state.isOwner && copy?.leased !== false) {
-      // Its run ended before it recorded the owner, which proves other volumes out of date.
-      if (isOpen(attempt) && attempt.volumeNode === node.id) return { do: "follow", node };
+      const isRestorable = copy !== null && copy.fault === null;
       // The copy proves that the other volumes are out of date.
-      const isProven = copy !== null && copy.fault === null && !copy.restoring;
+      const isProven = isRestorable && !copy.restoring;
+      // Its run ended before it recorded the owner, which proves other volumes out of date.
+      if (isRestorable && isOpen(attempt) && attempt.volumeNode === node.id) return { do: "follow", node, isProven };
       const others = onReadyNodes.filter(({ nodeId }) => nodeId !== node.id && !keptOn.includes(nodeId));
       return { do: "keep", node, outdated: isProven ? others : [] };
     }
-    if (isOpen(attempt) && attempt.agoMs < hourMs && attempt.volumeNode === node.id) return { do: "follow", node };
+    if (isOpen(attempt) && attempt.agoMs < hourMs && attempt.volumeNode === node.id)
+      return { do: "follow", node, isProven: false };
     return refuse(
       `Allocation ${allocation.id.slice(0, 8)} of shard ${shard} is ${allocation.status} on ${node.name}, which is ` +
         "ready: Nomad restarts it there (task logs:wa-shards). Nomad misses a lost node after about 20 s; run the " +
@@ -174,7 +181,7 @@ export function blockersOf({ shard, copy, isLocked, allocation }: ShardState, is
 
 /** How often restores may begin without an operator. */
 export type WatchLimits = {
-  /** Milliseconds without a renewal of the owner's lease. */
+  /** Milliseconds without a renewal of the owner's lease; infinite: outdated volumes are deleted, and nothing more. */
   afterMs: number;
   /** Restores of all shards in an hour. One shard is restored once in an hour. */
   perHour: number;
@@ -201,8 +208,9 @@ export function decideWatch(
     const wait = (why: string) => void waiting.push({ shard, why });
     if (decision.do === "keep") {
       if (decision.outdated.length > 0) outdated.push(shard);
-    } else if (decision.do === "follow") due.push(shard);
-    else if (decision.do === "refuse") wait(decision.why);
+    } else if (decision.do === "refuse") wait(decision.why);
+    else if (!Number.isFinite(afterMs)) wait("automatic restores are off");
+    else if (decision.do === "follow") due.push(shard);
     // Without a copy there is nothing to restore: the rules have refused.
     else if (decision.purge?.isAlive) wait(`Consul reaches ${decision.purge.name}`);
     else if (copy!.leased) wait("its owner holds the lease in Postgres");
