@@ -215,14 +215,67 @@ describe("an unanswered query", () => {
   });
 });
 
+describe("a sync of the app state", () => {
+  /** Syncs a collection with a server that gives this answer to each query. */
+  const sync = async (answer: BinaryNode | undefined) => {
+    using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request, at) => (at.upgrade(request) ? undefined : new Response(null, { status: 400 })),
+      websocket: { message: () => {} },
+    });
+    const { socket, end } = offlineSocket({
+      url: `ws://127.0.0.1:${server.port}`,
+      startQueryTimer: timerOf(answer === undefined ? 0 : 60_000),
+    });
+    await until(() => socket.ws.isOpen, { what: "the connection" });
+    let queries = 0;
+    socket.ws.on("newListener", (event: string) => {
+      if (!event.startsWith("TAG:")) return;
+      queries += 1;
+      if (answer !== undefined) setImmediate(() => socket.ws.emit(event, answer));
+    });
+    const outcome = await socket.resyncAppState(["regular_high"], false).then(
+      () => "synced",
+      (error: Error) => error.message,
+    );
+    await end();
+    return { outcome, queries };
+  };
+  const timerOf = (ms: number) => () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    return { delay: promise, cancel: () => clearTimeout(timer) };
+  };
+  const answerWith = (collections: BinaryNode[]): BinaryNode => ({
+    tag: "iq",
+    attrs: { type: "result" },
+    content: [{ tag: "sync", attrs: {}, content: collections }],
+  });
+
+  test("fails if a query is not answered", async () => {
+    expect(await sync(undefined)).toEqual({ outcome: "WhatsApp did not answer the app state query", queries: 1 });
+  }, 5_000);
+
+  test("ends if an answer lacks the collection", async () => {
+    expect(await sync(answerWith([]))).toEqual({ outcome: "synced", queries: 1 });
+  }, 5_000);
+
+  test("ends after fifty rounds", async () => {
+    const more = { tag: "collection", attrs: { name: "regular_high", has_more_patches: "true" } };
+    expect(await sync(answerWith([more]))).toEqual({ outcome: "synced", queries: 50 });
+  }, 5_000);
+});
+
 type OfflineOptions = {
+  url?: string;
   startQueryTimer?: (ms: number) => { delay: Promise<void>; cancel: () => void };
   me?: { id: string; name: string };
   decryptMessage?: SignalRepositoryWithLIDStore["decryptMessage"];
 };
 
 /** Creates a Baileys socket without a server. Collects the errors and the acknowledgements that it logs. */
-function offlineSocket({ decryptMessage, startQueryTimer, ...creds }: OfflineOptions) {
+function offlineSocket({ url = "ws://127.0.0.1:1", decryptMessage, startQueryTimer, ...creds }: OfflineOptions) {
   const errors: string[] = [];
   const acks: Record<string, string>[] = [];
   const ignore = () => {};
@@ -247,7 +300,7 @@ function offlineSocket({ decryptMessage, startQueryTimer, ...creds }: OfflineOpt
   });
   const socket = makeWASocket({
     auth: { creds: { ...initAuthCreds(), ...creds }, keys: { get: () => ({}), set: ignore } },
-    waWebSocketUrl: "ws://127.0.0.1:1",
+    waWebSocketUrl: url,
     logger,
     enableRecentMessageCache: false,
     ...(decryptMessage && { makeSignalRepository }),

@@ -78,12 +78,11 @@ describe("the privacy token of a contact", () => {
     await until(async () => (await send(contact, "first"))?.status === "sent", { what: "the device list" });
     const { queries } = simulator.simulation.stats;
     const before = queries["w:sync:app:state"] ?? 0;
-    await fault("query_late", { query: "app_state", ms: 10_000 });
+    // Longer than a batch of messages may take: a message behind the fetch would be undecided.
+    await fault("query_late", { query: "app_state", ms: 30_000 });
     await control(simulator, "PUT", `/phones/${phone}/contact_salt`, { salt: randomBytes(16).toString("base64") });
     await until(() => (queries["w:sync:app:state"] ?? 0) > before, { what: "a fetch" });
-    const began = performance.now();
     expect(await send(contact, "meanwhile")).toMatchObject({ status: "sent" });
-    expect(performance.now() - began).toBeLessThan(8_000);
   });
 
   // Each fetch shows a notification on the phone.

@@ -47,8 +47,9 @@ type Incoming = {
   isAcquainted: () => Promise<boolean>;
 };
 
-/** `retryOf`, which our patch adds: the message that the device could not decrypt. */
-type NewSession = Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0] & { retryOf?: string };
+type OfferedSession = Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0];
+/** Our patch adds the retry receipt's fields. `retryOf`: those of its messages that are known here. */
+type NewSession = OfferedSession & { retryOf?: string[]; retryCount?: number };
 
 type StoredName = { jid: string; address: string };
 
@@ -161,11 +162,16 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
         lock.run(`${message.group} ${message.meId}`, () => repository.encryptGroupMessage(message)),
       injectE2ESession: async (message: NewSession) => {
         assertSigned(message.session);
-        const { address } = await storedAs(message.jid);
-        const { retryOf } = message;
-        const serves = retryOf !== undefined && !retrySessions.needsNew(address, retryOf);
-        if (serves && (await repository.validateSession(message.jid)).exists) return;
-        return lock.run(address, () => repository.injectE2ESession(message));
+        const { jid, address } = await storedAs(message.jid);
+        const { session, retryOf = [], retryCount = 1 } = message;
+        return lock.run(address, async () => {
+          // A device that was installed again has another registration id: it cannot decrypt under the old session.
+          const isOfDevice = (await repository.getSessionInfo(jid))?.registrationId === session.registrationId;
+          if (isOfDevice && retryCount === 1 && retrySessions.recordResend(address, retryOf)) return;
+          retrySessions.forget(address);
+          await repository.injectE2ESession(message);
+          if (retryOf.length > 0) retrySessions.recordSession(address, retryOf);
+        });
       },
     };
   };
@@ -178,10 +184,7 @@ function isDuplicate(error: unknown): boolean {
 }
 
 /** libsignal accepts any keys: a server in the middle could substitute its own for a first message. */
-function assertSigned({
-  identityKey,
-  signedPreKey,
-}: Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0]["session"]): void {
+function assertSigned({ identityKey, signedPreKey }: OfferedSession["session"]): void {
   if (!Curve.verify(identityKey, signedPreKey.publicKey, signedPreKey.signature)) {
     throw new Error("the contact's prekey is not signed by the identity key");
   }
