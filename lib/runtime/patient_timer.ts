@@ -4,9 +4,10 @@ import { lastStallAt, runningNow } from "./running_clock.ts";
 const graceMs = 2_000;
 
 /**
- * Runs `act` once, after `ms` in which the event loop was running, but not within two seconds after a stall: the answer
- * that `act` would miss may have arrived and wait to be read. Repeated stalls delay it by at most another `ms`, or two
- * seconds if that is longer.
+ * A timeout that tolerates stalls of this process. Calls `onTimeout` once, after `ms` of running time (`runningNow`),
+ * but not within two seconds after a stall: the awaited answer may have arrived and wait to be read. Repeated stalls
+ * delay the call by at most another `ms` of running time, or two seconds if that is longer. Real time is not bounded: a
+ * stall of any length counts as one second at most.
  *
  * @example
  * const timer = new PatientTimer(8_000, () => connection.end());
@@ -15,12 +16,12 @@ const graceMs = 2_000;
 export class PatientTimer {
   readonly #startedAt = runningNow();
   readonly #ms: number;
-  readonly #act: () => void;
+  readonly #onTimeout: () => void;
   #timer: ReturnType<typeof setTimeout>;
 
-  constructor(ms: number, act: () => void) {
+  constructor(ms: number, onTimeout: () => void) {
     this.#ms = ms;
-    this.#act = act;
+    this.#onTimeout = onTimeout;
     this.#timer = setTimeout(() => this.#check(), Math.max(0, ms));
   }
 
@@ -32,7 +33,7 @@ export class PatientTimer {
     const dueAt = this.#startedAt + this.#ms;
     const latest = dueAt + Math.max(this.#ms, graceMs);
     const left = Math.max(dueAt, Math.min(lastStallAt() + graceMs, latest)) - runningNow();
-    if (left <= 0) this.#act();
+    if (left <= 0) this.#onTimeout();
     else this.#timer = setTimeout(() => this.#check(), left);
   }
 }

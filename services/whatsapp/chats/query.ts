@@ -1,6 +1,5 @@
 import type { GroupMetadata, WASocket } from "@whiskeysockets/baileys";
 import { AppError, messageOf } from "../../../lib/core/errors.ts";
-import { PatientTimer } from "../../../lib/runtime/patient_timer.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 
 /** An open connection's socket, for queries other than messages. */
@@ -10,7 +9,7 @@ export type OpenSocket = {
   groupOf: (jid: string) => Promise<GroupMetadata>;
 };
 
-/** Less than the shard's caller waits. */
+/** Less than the shard's caller waits, in real time: a stall of this process does not prolong it. */
 const deadlineMs = 8_000;
 
 /**
@@ -20,9 +19,9 @@ const deadlineMs = 8_000;
  */
 export async function query<T>(question: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
-  const timer = new PatientTimer(deadlineMs, () =>
-    late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time. Retry.", { retryAfterS: 2 })),
-  );
+  const timer = setTimeout(() => {
+    late.reject(new AppError("upstream_timeout", "WhatsApp did not answer in time. Retry.", { retryAfterS: 2 }));
+  }, deadlineMs);
   try {
     return await Promise.race([question, late.promise]);
   } catch (error) {
@@ -35,7 +34,7 @@ export async function query<T>(question: Promise<T>): Promise<T> {
       retryAfterS: 2,
     });
   } finally {
-    timer.stop();
+    clearTimeout(timer);
   }
 }
 

@@ -18,7 +18,7 @@ const entries = {
   fetching: "contact_salt_fetching",
 } as const;
 
-/** A fetch that failed is retried after this: it delays sends, and the phone shows a notification of it. */
+/** A fetch that failed is retried after this: the phone shows a notification of each. */
 export const saltRetryMs = 6 * 60 * 60_000;
 
 /** The collection and the first part of the index of the app state's salt. */

@@ -33,8 +33,8 @@ import { passingQuery } from "./verdicts.ts";
 
 /** Group messages whose number of recipients is remembered until their first receipt. */
 const countedMessages = 500;
-/** Groups whose first message over the connection is remembered. */
-const writtenGroups = 1_000;
+/** Groups that are remembered as prepared. */
+const preparedGroups = 1_000;
 const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
@@ -74,8 +74,8 @@ export class Relay {
   /** The chats whose devices were forgotten lately. */
   readonly #refreshed = new TtlCache(500, refreshTtlMs);
   readonly #recipients = new BoundedMap<string, number>(countedMessages);
-  /** Groups to which this connection has prepared a message. */
-  readonly #written = new BoundedMap<string, true>(writtenGroups);
+  /** Groups to which this connection has prepared a message. Their sender key needs no repetition. */
+  readonly #preparedGroups = new BoundedMap<string, true>(preparedGroups);
   readonly #startedAt = Date.now();
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
@@ -207,8 +207,8 @@ export class Relay {
    * message, the key is too: a group's first message over this connection carries it again if it is a repetition.
    */
   async #repeatSenderKey(group: string, waMessageId: string): Promise<void> {
-    if (this.#written.get(group)) return;
-    this.#written.set(group, true);
+    if (this.#preparedGroups.get(group)) return;
+    this.#preparedGroups.set(group, true);
     const handedAt = this.#options.handedAt(waMessageId);
     if (handedAt === undefined || handedAt >= this.#startedAt) return;
     await this.#set({ "sender-key-memory": { [group]: null } });

@@ -34,7 +34,7 @@ export function socketConfig(
     options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
     onSyncAction: (action: SyncAction) => control.unlessOver(() => contactSalt.take(action)),
     startQueryTimer: patientDelay,
-    // The watchdog does, and is patient after a stall.
+    // The watchdog does, and tolerates stalls.
     endsOnSilence: false,
   };
   return {

@@ -17,10 +17,12 @@ describe("a suspended process", () => {
     const shard = launch();
     await shard.pair(simulator, business, phone);
     const { logins, messages_accepted: accepted } = simulator.simulation.stats;
-    await control(simulator, "POST", "/faults", { kind: "ack_delay", ms: 500 });
-    const sending = shard.send(business, [text(contact, "across the stall")]);
+    await control(simulator, "POST", "/faults", { kind: "ack_delay", ms: 5_000 });
+    let sent = false;
+    const sending = shard.send(business, [text(contact, "across the stall")]).finally(() => (sent = true));
     await until(() => simulator.simulation.stats.messages_accepted > accepted, { what: "the message" });
     shard.process.kill("SIGSTOP");
+    expect(sent).toBeFalse();
     await Bun.sleep(stallMs);
     shard.process.kill("SIGCONT");
     expect((await sending)[0]?.status).toBe("sent");
