@@ -67,7 +67,7 @@ export const indexes: readonly IndexDefinition[] = [
     columns: "business_id, wa_message_id, id",
     purpose:
       "apply_receipts finds the row of a receipt; insert_inbound finds what the business sent through us; assign_ids " +
-      "finds a message of some days, however many share an id that their sender chose",
+      "finds a message of 28 days, however many share an id that their sender chose",
   },
   {
     name: "messages_by_business",

@@ -133,7 +133,7 @@ describe("plans of the hot statements", () => {
     expectPlan(plan, "_by_wa_message_id_and_id");
   });
 
-  test("assignInboundIds looks up some days of a WhatsApp id", async () => {
+  test("assignInboundIds looks up 28 days of a WhatsApp id", async () => {
     const message = { business_id: scope.businessId, wa_message_id: "wa 7", chat: "chat 7", sender: "chat 7" };
     const inbound = [{ ...message, from_me: false, at: new Date(), type: "text", text: "hello" }];
     const plan = await planOf(forPlatform(database.db), (on) => assignInboundIds(on, inbound));

@@ -10,16 +10,23 @@ export type IdentifiedMessage = InboundMessage & { id: string };
 
 const secondMs = 1000;
 const lastSequence = 0xfff;
-/** Shards request missing content for this long. It may name the phone's time instead of the server's. */
+/** Shards request missing content for this long. The content may name the phone's time instead of the server's. */
 const sameMessageMs = 14 * 86_400_000;
-/** Rows read of one WhatsApp id outside the message's second: senders choose ids, so that many may share one. */
+/**
+ * Rows read of one WhatsApp id under other names of its chat and sender, outside the message's second: senders choose
+ * ids, so that many may share one.
+ */
 const maxRead = 200;
 
-/** `known`: the id and type of the stored row of the message, if there is one. */
-type Found = { n: number; known: { id: string; type: string } | null; latest: string | null };
+type Known = { id: string; type: string; sent_at: string };
 
-/** Messages that have no row yet, and contents of messages whose row has none. */
+/** `known`: the stored row of the message, if there is one. */
+type Found = { n: number; known: Known | null; latest: string | null };
+
+/** Messages that have no row yet, and contents of messages whose row has none, at the row's time. */
 export type Identified = { fresh: IdentifiedMessage[]; completing: IdentifiedMessage[] };
+
+const knownRow = sql`jsonb_build_object('id', known.id, 'type', known.type, 'sent_at', known.sent_at)`;
 
 /** Serialises writers per shard: if the lease expires mid-batch, the next holder must see our rows. */
 export async function lockInbound(scope: PlatformScope, shard: number): Promise<void> {
@@ -39,19 +46,25 @@ export async function assignInboundIds(scope: PlatformScope, inbound: readonly I
   const found = await scope.ask<Found[]>(sql`
     select r.n,
            coalesce((
-             select jsonb_build_object('id', known.id, 'type', known.type) from messages known
+             select ${knownRow} from messages known
              where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
                and ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
                and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
                and known.id >= r.from_id and known.id < r.to_id
              limit 1
            ), (
-             select jsonb_build_object('id', known.id, 'type', known.type)
+             select ${knownRow} from messages known
+             where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
+               and known.chat = r.chat and known.sender = r.sender
+               and known.id >= r.earliest_id and known.id < r.latest_id
+             order by known.id limit 1
+           ), (
+             select ${knownRow}
              from (
-               select id, type, chat, sender from messages
+               select id, type, sent_at, chat, sender from messages
                where business_id = r.business_id and wa_message_id = r.wa_message_id
                  and id >= r.earliest_id and id < r.latest_id
-               limit ${maxRead}
+               order by id limit ${maxRead}
              ) known
              where ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
                and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
@@ -69,17 +82,21 @@ export async function assignInboundIds(scope: PlatformScope, inbound: readonly I
   const fresh = messages.filter((_, n) => !known.has(n)).map((message) => identify(message, latest));
   const completing = messages.flatMap((message, n) => {
     const row = known.get(n);
-    return row && lacksContent(row) && !lacksContent(message) ? [{ ...message, id: row.id }] : [];
+    return row && lacksContent(row) && !lacksContent(message)
+      ? [{ ...message, id: row.id, at: new Date(row.sent_at) }]
+      : [];
   });
   return { fresh, completing };
 }
 
-/** The messages without repetitions: of those with the same name, the last one that has content. */
+/** The messages without repetitions: of those with one name, the last that has content, at the first's time. */
 function distinct(inbound: readonly InboundMessage[]): InboundMessage[] {
   const messages = new Map<string, InboundMessage>();
   for (const message of inbound) {
     const name = nameOf(message);
-    if (!messages.has(name) || !lacksContent(message)) messages.set(name, message);
+    const first = messages.get(name);
+    if (first === undefined) messages.set(name, message);
+    else if (!lacksContent(message)) messages.set(name, { ...message, at: first.at });
   }
   return [...messages.values()];
 }

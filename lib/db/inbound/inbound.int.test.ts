@@ -92,10 +92,31 @@ describe("inbound messages", () => {
     const without = inbound({ at, type: "unavailable", text: null });
     const [row] = await storeInbound(platform, [without]);
     const content = { ...without, at: later, type: "text", text: "the first word" };
-    expect(await assignInboundIds(platform, [content])).toMatchObject({ fresh: [], completing: [{ id: row!.id }] });
+    expect(await assignInboundIds(platform, [content])).toMatchObject({ fresh: [], completing: [{ id: row!.id, at }] });
     await completeInbound(platform, (await assignInboundIds(platform, [content])).completing);
     expect(await storeInbound(platform, [content, without, { ...without, at: later }])).toEqual([]);
     expect(await getMessage(scope, row!.id)).toMatchObject({ type: "text", text: "the first word", sent_at: at });
+  });
+
+  test("keep the first time within one batch", async () => {
+    const at = new Date("2025-11-03T12:00:00Z");
+    const without = inbound({ at, type: "unavailable", text: null });
+    const content = { ...without, at: new Date(at.getTime() + 90_000), type: "text", text: "the first word" };
+    const [row] = await storeInbound(platform, [without, content]);
+    expect(await getMessage(scope, row!.id)).toMatchObject({ type: "text", text: "the first word", sent_at: at });
+  });
+
+  test("are found behind hundreds of other chats", async () => {
+    const at = new Date("2025-11-03T14:00:00Z");
+    const message = inbound({ at, chat: "me@lid", sender: "me@lid" });
+    const flood = Array.from({ length: 300 }, (_, n) => ({
+      ...message,
+      chat: `${n}@lid`,
+      sender: `${n}@lid`,
+      at: new Date(at.getTime() - 2_000 * (n + 1)),
+    }));
+    await storeInbound(platform, [...flood, message]);
+    expect(await storeInbound(platform, [{ ...message, at: new Date(at.getTime() + 90_000) }])).toEqual([]);
   });
 
   test("share an id across senders and months", async () => {

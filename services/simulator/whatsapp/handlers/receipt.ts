@@ -2,7 +2,7 @@ import { proto } from "@whiskeysockets/baileys";
 import { resendFromGroup } from "../groups/write.ts";
 import { uploadAgain } from "../media/upload_again.ts";
 import { stanzaKey } from "../mail/mailbox.ts";
-import type { Identifying } from "../mail/mailbox.ts";
+import type { StanzaIdentity } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
 import { senderNames } from "../phones/naming.ts";
 import type { KeyBundle } from "../phones/signal.ts";
@@ -24,7 +24,7 @@ export async function onReceipt(simulation: Simulation, connection: Connection, 
   const ids = [id, ...(list?.tag === "list" ? children(list, "item").map((item) => item.attrs["id"] ?? "") : [])];
   if (type === "retry") await resend(simulation, login, receipt);
   else if (type === "server-error") await uploadAgain(simulation, login, receipt);
-  else for (const each of ids) acknowledge(simulation, login, { id: each, from: to });
+  else for (const each of ids) acknowledge(simulation, login, { id: each, from: to, participant });
   if (type === undefined || type === "inactive" || type === "read")
     mark(simulation, login, { to, participant }, ids, type === "read" ? "read" : "delivered");
   simulation.store.afterCommit(() =>
@@ -32,7 +32,7 @@ export async function onReceipt(simulation: Simulation, connection: Connection, 
   );
 }
 
-function acknowledge({ stats }: Simulation, { device }: Login, message: Identifying): void {
+function acknowledge({ stats }: Simulation, { device }: Login, message: StanzaIdentity): void {
   if (device.mailbox.acknowledge(stanzaKey("message", message))) stats.stanzas_acknowledged += 1;
 }
 

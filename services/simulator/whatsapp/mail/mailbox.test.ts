@@ -117,6 +117,17 @@ describe("Mailbox", () => {
     expect(mailbox.size).toBe(0);
   });
 
+  test("holds a group's messages once per sender", async () => {
+    const sent = (participant: string) => ({ id: "A", from: "1-2@g.us", participant });
+    mailbox.put(node("message", sent("1@lid")));
+    mailbox.put(node("message", sent("2@lid")));
+    mailbox.put(node("message", sent("2:3@lid")));
+    expect(mailbox.size).toBe(2);
+    expect(mailbox.acknowledge(stanzaKey("message", sent("2@lid")))).toBe(true);
+    const device = reader();
+    expect(await mailbox.open(device)).toBe(1);
+  });
+
   test("loads unacknowledged stanzas from the store", async () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));

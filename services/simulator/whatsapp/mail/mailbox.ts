@@ -1,4 +1,4 @@
-import { decodeBinaryNode, encodeBinaryNode, jidNormalizedUser } from "@whiskeysockets/baileys";
+import { decodeBinaryNode, encodeBinaryNode, isJidGroup, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
@@ -9,12 +9,15 @@ type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: numbe
 export type Recipient = { deliver(stanza: Uint8Array): void };
 
 /** The fields of a stanza, or of its acknowledgement, that identify it. `from` is the acknowledgement's `to`. */
-export type Identifying = { id: string; from?: string; type?: string; participant?: string };
+export type StanzaIdentity = { id: string; from?: string; type?: string; participant?: string };
 
-/** Key of a stanza. A message has one per name of its chat: WhatsApp may deliver it under several. */
-export const stanzaKey = (tag: string, { id, from = "", type = "", participant = "" }: Identifying) =>
+/**
+ * Key of a stanza. A message has one per name of its chat: WhatsApp may deliver it under several. In a group the sender
+ * is part of it, because senders choose the ids.
+ */
+export const stanzaKey = (tag: string, { id, from = "", type = "", participant = "" }: StanzaIdentity) =>
   tag === "message"
-    ? `message ${id} ${jidNormalizedUser(from)}`
+    ? `message ${id} ${jidNormalizedUser(from)}${isJidGroup(from) ? ` ${jidNormalizedUser(participant)}` : ""}`
     : `${tag} ${id} ${type}${tag === "receipt" && participant ? ` ${participant}` : ""}`;
 
 /**
@@ -62,7 +65,7 @@ export class Mailbox {
     stanza: BinaryNode,
     { due = 0, copies = 1, retry = false }: { due?: number; copies?: number; retry?: boolean } = {},
   ): void {
-    const key = stanzaKey(stanza.tag, stanza.attrs as Identifying);
+    const key = stanzaKey(stanza.tag, stanza.attrs as StanzaIdentity);
     const earlier = this.#pending.get(key);
     if (earlier) this.#erase(key, earlier);
     const pending: PendingStanza = {
