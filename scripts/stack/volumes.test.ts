@@ -119,6 +119,14 @@ describe("ensureVolumes", () => {
     expect(created).toEqual(["wa-auth[1] on node-1"]);
   });
 
+  test("retries the creation of a volume that it deleted", async () => {
+    volumes = [stuck];
+    refusals = [new Response("No cluster leader", { status: 500 })];
+    await ensure();
+    expect(deleted).toEqual([stuck.ID]);
+    expect(created).toEqual(["wa-auth[1] on node-1"]);
+  });
+
   test("ends at once without the right", async () => {
     refusals = [new Response("Permission denied", { status: 403 })];
     await expect(ensure(onNode1)).rejects.toThrow("Permission denied");

@@ -122,10 +122,12 @@ export async function ensureVolumes(
 ): Promise<void> {
   const deadline = performance.now() + readyMs;
   const pendingSince = new Map<string, number>();
+  // With the nodes of deleted volumes: while their creation fails, Nomad lists none to take the node from.
+  const nodes = new Map(plan);
   const advance = async (name: string, made: readonly Volume[]): Promise<void> => {
     const [volume] = made;
     if (volume === undefined) {
-      const node = plan.get(name);
+      const node = nodes.get(name);
       if (node !== undefined) await createVolume(nomadAddr, name, node, forms.get(name)!);
       return;
     }
@@ -134,7 +136,9 @@ export async function ensureVolumes(
     if (!wasNeverReady(volume) || performance.now() - since <= pendingMs) return;
     await deleteVolume(nomadAddr, volume);
     const { NodeID: id } = volume;
-    await createVolume(nomadAddr, name, plan.get(name) ?? { id, name: id.slice(0, 8) }, forms.get(name)!);
+    const node = nodes.get(name) ?? { id, name: id.slice(0, 8) };
+    nodes.set(name, node);
+    await createVolume(nomadAddr, name, node, forms.get(name)!);
   };
   for (;;) {
     const all = await listVolumes(nomadAddr);
