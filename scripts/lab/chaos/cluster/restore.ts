@@ -22,11 +22,23 @@ async function runningShards({ nomad }: Stage): Promise<{ shard: number; node: s
     .map(({ Name, NodeName }) => ({ shard: Number(/\[(\d+)\]$/.exec(Name)![1]) + 1, node: NodeName }));
 }
 
+/** Gives the victim a shard with businesses: an earlier step may have restored its shards elsewhere. */
+async function ensureShard(stage: Stage): Promise<void> {
+  const { victim } = stage;
+  await runScript(stage, "join", ["--node", victim.name]);
+  // A join takes a shard only from a node with two more. Each new shard starts on the node with the fewest.
+  for (let added = 0; added < stage.platform.length; added++) {
+    const running = await runningShards(stage);
+    if (running.some(({ node }) => node === victim.name)) return;
+    await runScript(stage, "shards", ["--count", `${running.length + 1}`]);
+    await runScript(stage, "rebalance", []);
+  }
+}
+
 /** The shards on the victim, and how many of their sessions are open. */
 async function shardsOfVictim(stage: Stage): Promise<{ shards: number[]; open: number }> {
   const { api, victim } = stage;
-  // An earlier step may have restored its shards elsewhere.
-  await runScript(stage, "join", ["--node", victim.name]);
+  await ensureShard(stage);
   const shards = (await runningShards(stage)).filter(({ node }) => node === victim.name).map(({ shard }) => shard);
   if (shards.length === 0) throw new Error(`${victim.name} has no shard`);
   const { data } = await api<{ data: Shard[] }>("GET", "/v1/admin/shards");
