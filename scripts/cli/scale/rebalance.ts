@@ -23,7 +23,7 @@ async function spread(
   const { planned } = await rebalance(target, { dry_run: true, ...limits });
   return {
     what: "rebalance",
-    plan: [...(running.length > 0 ? [`follow ${running.length} running moves`] : []), ...summary(planned)],
+    plan: [...(running.length > 0 ? [`follow the moves in progress: ${running.length}`] : []), ...summary(planned)],
     apply: (report) =>
       report.step("rebalance", async () => {
         const started = planned.length > 0 ? (await rebalance(target, limits)).data : [];

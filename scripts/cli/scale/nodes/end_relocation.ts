@@ -30,6 +30,7 @@ export async function endRelocation(
   await writeRelocation(target, shard, { ...record, nodes: [...left.map(({ NodeID }) => NodeID), runsOn] });
   return (
     `shard ${shard} takes businesses again; a former volume is left, and its node must stay ineligible. To delete it ` +
-    `when the node is up: ${left.map(({ ID }) => `nomad volume delete -type=host ${ID}`).join("; ")}.`
+    `when the node is up: ${left.map(({ ID }) => `nomad volume delete -type=host ${ID}`).join("; ")}; ` +
+    `then run task node:join NODE=${record?.held ?? left[0]!.NodeID}.`
   );
 }

@@ -42,7 +42,7 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
     what: `join ${node.name}`,
     plan: [
       ...lines,
-      ...(running.length > 0 ? [`follow ${running.length} running moves`] : []),
+      ...(running.length > 0 ? [`follow the moves in progress: ${running.length}`] : []),
       ...(isSpread ? [] : ["spread the businesses over the nodes, each silent for about a second"]),
     ],
     details: {

@@ -88,7 +88,7 @@ describe("endRelocation", () => {
   });
 
   test("holds a node with a former volume", async () => {
-    expect(await end([volume])).toContain("nomad volume delete -type=host v1");
+    expect(await end([volume])).toContain("nomad volume delete -type=host v1; then run task node:join NODE=b.");
     expect(posts).toEqual([]);
     expect(await readRelocations(target)).toEqual(new Map([[3, { nodes: ["b", "c"], held: "b" }]]));
     expect(await readCordon(target)).toEqual([]);

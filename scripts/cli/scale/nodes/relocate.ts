@@ -196,7 +196,7 @@ export async function finishRelocation(
     await awaitRelocated(target, shard, { id: kept, name }, report, deadlines);
     const left = await deleteVolumes(target, shard, { keep: [kept], of: record.nodes, isKept: record.inexact });
     const line = await endRelocation(target, shard, kept, left);
-    return record.inexact && left.length > 0 ? `${line} Its last changes may be only there.` : line;
+    return record.inexact && left.length > 0 ? `${line} The last changes may be only in the former volume.` : line;
   });
 }
 
