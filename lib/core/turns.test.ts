@@ -34,3 +34,9 @@ test("an item above the weight goes alone", () => {
   const take = () => turns.take(9, (item) => Number(item.slice(1)), 5);
   expect([take(), take(), take()]).toEqual([["a9"], ["b9"], ["a9"]]);
 });
+
+test("removed items leave the order of the others", () => {
+  const turns = turnsOf(["a1", "a2", "b1", "c1"]);
+  expect(turns.removeIf((item) => item === "a1" || item === "b1")).toEqual(["a1", "b1"]);
+  expect([turns.size, turns.take(9)]).toEqual([2, ["a2", "c1"]]);
+});

@@ -45,6 +45,22 @@ export class Turns<Item> {
     return taken;
   }
 
+  /** Removes and returns the items for which `isRemoved` is true. */
+  removeIf(isRemoved: (item: Item) => boolean): Item[] {
+    const removed: Item[] = [];
+    for (const [owner, items] of this.#items) {
+      const kept = items.filter((item) => {
+        const isKept = !isRemoved(item);
+        if (!isKept) removed.push(item);
+        return isKept;
+      });
+      if (kept.length === 0) this.#items.delete(owner);
+      else this.#items.set(owner, kept);
+    }
+    this.#size -= removed.length;
+    return removed;
+  }
+
   #takeOf(owner: string, items: Item[], max: number): Item[] {
     const taken = items.splice(0, max);
     if (items.length === 0) this.#items.delete(owner);

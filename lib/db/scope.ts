@@ -21,7 +21,10 @@ export interface Scope {
   run<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
   /** One statement in a transaction of its own and in one exchange with the server; throws as `run` does. */
   ask<T extends readonly Row[]>(statement: Statement): Promise<RowList<T>>;
-  /** By `performance.now()`: after it no statement is sent and none is waited for. Infinity: no limit. */
+  /**
+   * By `performance.now()`: after it `ask` sends no statement and waits for none, and `run` begins no transaction. In a
+   * started transaction, each statement may take the time that was left at its start. Infinity: no limit.
+   */
   readonly dueAt: number;
 }
 
@@ -52,9 +55,13 @@ export function forPlatform(db: Database, dueAt?: number): PlatformScope {
   return within(db, "prosaas.scope", "platform", undefined, dueAt) as PlatformScope;
 }
 
-/** No rows at all: for calls of functions that declare the scope of each row they touch themselves. */
-export function forNobody(db: Database, dueAt?: number): Pick<Scope, "ask"> {
-  return { ask: (statement) => send(db, textOf(statement), undefined, dueAt) };
+/**
+ * No rows at all: for calls of functions that declare the scope of each row they touch themselves. A statement fails
+ * once it has waited `lockMs` for a lock; default: it waits as long as it may take.
+ */
+export function forNobody(db: Database, dueAt?: number, lockMs?: number): Pick<Scope, "ask"> {
+  const lockTimeout = lockMs === undefined ? [] : [`set local lock_timeout = ${lockMs}`];
+  return { ask: (statement) => ask(db, () => [...timeLimit(db, dueAt), ...lockTimeout], statement, undefined, dueAt) };
 }
 
 /** Runs several verbs in one transaction: what `work` does through its scope happens together or not at all. */
@@ -70,73 +77,92 @@ export function atomically<S extends Scope, T>(scope: S, work: (scope: S) => Pro
 
 /** `setting` and `value` are constants, or a UUID; `owner` is the business whose share of the connections is used. */
 function within(db: Database, setting: string, value: string, owner?: string, dueAt = Number.POSITIVE_INFINITY): Scope {
-  const { statementMs } = waitsOf(db);
-  // The server ends a statement, with the locks that it holds, when its caller no longer waits.
-  const declaration = (): string => {
-    const ms = Math.min(statementMs ?? roleStatementMs, Math.max(1, Math.ceil(dueAt - performance.now())));
-    const timeout = statementMs === undefined && ms === roleStatementMs ? "" : `;set local statement_timeout = ${ms}`;
-    return `set local ${setting} = '${value}'${timeout}`;
-  };
+  const declaration = (): string[] => [`set local ${setting} = '${value}'`, ...timeLimit(db, dueAt)];
   return {
     dueAt,
     run: <T>(work: (sql: Sql) => Promise<T>): Promise<T> =>
       withinWaits(
         db,
         owner,
-        (onAnswer) =>
+        ({ started }) =>
           poolOf(db).begin((sql) => {
-            onAnswer();
+            started();
             // Not awaited: it is pipelined with the first statement of `work`, which fails if the declaration fails.
-            void sql.unsafe(declaration()).execute();
+            void sql.unsafe(declaration().join(";")).execute();
             return work(sql);
           }) as Promise<T>,
         dueAt,
       ),
-    // Statements in one query are one transaction, so the declaration ends with it.
-    ask: async <T extends readonly Row[]>(statement: Statement) => {
-      const answer: RowList<T> | [unknown, RowList<T>] = await send(
-        db,
-        `${declaration()};${textOf(statement)}`,
-        owner,
-        dueAt,
-      );
-      // The driver begins a second result when rows come; without any, both statements share the first.
-      return "command" in answer ? answer : answer[1];
-    },
+    ask: (statement) => ask(db, declaration, statement, owner, dueAt),
   };
 }
 
-function send<R>(db: Database, query: string, owner?: string, dueAt?: number): Promise<R> {
-  return withinWaits(db, owner, () => poolOf(db).unsafe(query).simple() as unknown as Promise<R>, dueAt);
+/** The server ends a statement, with the locks that it holds, when its caller no longer waits. */
+function timeLimit(db: Database, dueAt = Number.POSITIVE_INFINITY): string[] {
+  const { statementMs } = waitsOf(db);
+  const ms = Math.min(statementMs ?? roleStatementMs, Math.max(1, Math.ceil(dueAt - performance.now())));
+  return statementMs === undefined && ms === roleStatementMs ? [] : [`set local statement_timeout = ${ms}`];
 }
+
+/** Sends both in one query, which is one transaction, so that the declaration ends with it. */
+async function ask<T extends readonly Row[]>(
+  db: Database,
+  declaration: () => string[],
+  statement: Statement,
+  owner?: string,
+  dueAt?: number,
+): Promise<RowList<T>> {
+  const send = ({ sent }: Progress) => {
+    sent();
+    const query = [...declaration(), textOf(statement)].join(";");
+    return poolOf(db).unsafe(query).simple() as unknown as Promise<RowList<T> | [unknown, RowList<T>]>;
+  };
+  const answer = await withinWaits(db, owner, send, dueAt);
+  // The driver begins a second result when rows come; without any, all statements share the first.
+  return "command" in answer ? answer : answer[1];
+}
+
+type Progress = {
+  /** From here on the work may take effect without an answer. */
+  sent: () => void;
+  /** The transaction has started. Throws if the caller has stopped waiting. */
+  started: () => void;
+};
 
 /**
  * Runs `work` with a connection. Its first answer may take no longer than a connection and an answer together, which
- * includes the wait for the owner's turn, and may not come after `dueAt`. `work` calls `onAnswer` when the answer is
- * there, unless it ends with it; `onAnswer` throws if the caller has stopped waiting.
+ * includes the wait for the owner's turn, and may not come after `dueAt`. `work` calls `started` when the answer is
+ * there, unless it ends with it.
  */
 async function withinWaits<T>(
   db: Database,
   owner: string | undefined,
-  work: (onAnswer: () => void) => Promise<T>,
+  work: (progress: Progress) => Promise<T>,
   dueAt = Number.POSITIVE_INFINITY,
 ): Promise<T> {
   const { acquireMs, answerMs } = waitsOf(db);
   const waitMs = Math.min(acquireMs + answerMs, dueAt - performance.now());
-  if (waitMs <= 0) throw toDatabaseError(lateAnswer());
+  if (waitMs <= 0) throw toDatabaseError(notSent());
   // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
+  let isSent = false;
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
-    late.reject(lateAnswer());
+    late.reject(isSent ? notAnswered() : notSent());
   }, waitMs);
-  const onAnswer = () => {
-    if (isLate) throw lateAnswer();
-    clearTimeout(timer);
+  const progress: Progress = {
+    sent: () => {
+      if (isLate) throw notSent();
+      isSent = true;
+    },
+    started: () => {
+      if (isLate) throw notSent();
+      clearTimeout(timer);
+    },
   };
   try {
-    return await Promise.race([withConnection(db, owner, () => work(onAnswer), waitMs), late.promise]);
+    return await Promise.race([withConnection(db, owner, async () => work(progress), waitMs), late.promise]);
   } catch (error) {
     throw toDatabaseError(error);
   } finally {
@@ -144,6 +170,10 @@ async function withinWaits<T>(
   }
 }
 
-function lateAnswer(): Error {
+function notAnswered(): Error {
   return Object.assign(new Error("the database did not answer in time"), { code: "ANSWER_TIMEOUT" });
+}
+
+function notSent(): Error {
+  return Object.assign(new Error("no connection to the database answered in time"), { code: "ACQUIRE_TIMEOUT" });
 }

@@ -99,7 +99,7 @@ describe("an item with a deadline", () => {
     let late = false;
     const { add, commits, groups } = slowCommits({
       dueAtOf: (item) => (item === 2 && late ? 0 : Number.POSITIVE_INFINITY),
-      late: () => new Error("late"),
+      expired: () => new Error("expired"),
     });
     const first = add(1);
     await tick();
@@ -111,6 +111,60 @@ describe("an item with a deadline", () => {
     expect(groups()).toEqual([[1], [3]]);
     commits[1]!.end();
     expect((await results).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+describe("a full queue", () => {
+  test("drops expired items before it refuses one", async () => {
+    let isOver = false;
+    const { add, commits } = slowCommits({
+      maxWaiting: 2,
+      dueAtOf: (item) => (item === 2 && isOver ? 0 : Number.POSITIVE_INFINITY),
+      expired: () => new Error("expired"),
+    });
+    const first = add(1);
+    await tick();
+    const results = Promise.allSettled([add(2), add(3)]);
+    isOver = true;
+    const last = add(4);
+    await expect(add(5)).rejects.toThrow("overload");
+    commits[0]!.end();
+    await first;
+    await tick();
+    commits[1]!.end();
+    expect(await last).toBe(40);
+    expect((await results).map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+describe("an item that waits for a lock", () => {
+  test("is committed alone and takes no commit", async () => {
+    const lock = Promise.withResolvers<void>();
+    const alone: number[] = [];
+    const { add, commits, groups } = slowCommits({
+      ownerOf: (item) => (item < 0 ? "blocked" : "other"),
+      blocked: {
+        isBlocked: () => true,
+        commitAlone: async (item) => {
+          alone.push(item);
+          if (item < 0) await lock.promise;
+          return item * 10;
+        },
+      },
+    });
+    const blocked = add(-1);
+    const other = add(1);
+    await tick();
+    commits[0]!.end();
+    expect(await other).toBe(10);
+    const more = [add(-2), add(2)];
+    await tick();
+    expect(groups()).toEqual([[-1, 1], [2]]);
+    expect(alone).toEqual([-1, 1, -2]);
+    commits[1]!.end();
+    expect(await more[1]).toBe(20);
+    lock.resolve();
+    expect(await Promise.all([blocked, more[0]])).toEqual([-10, -20]);
   });
 });
 

@@ -19,13 +19,26 @@ export type GroupCommitOptions<Item, Result> = {
   maxWaiting: number;
   /** The error beyond that. */
   overload: () => Error;
+  /** Items that wait for a lock of another transaction. Default: they fail as any item. */
+  blocked?: Blocked<Item, Result>;
   /** When the caller stops waiting for an item, by `performance.now()`. Default: never. */
   dueAtOf?: (item: Item) => number;
   /** The error of an item that is not committed, because its caller no longer waits. */
-  late?: () => Error;
+  expired?: () => Error;
 };
 
-type Waiting<Item, Result> = { item: Item; resolve: (result: Result) => void; reject: (error: unknown) => void };
+type Blocked<Item, Result> = {
+  /** True if an item of the commit waits for a lock: then each item is committed by itself, in no order. */
+  isBlocked: (error: unknown) => boolean;
+  /** Commits one item; may wait. No other item waits for it, and it takes none of the `maxCommits`. */
+  commitAlone: (item: Item) => Promise<Result>;
+};
+
+type Waiting<Item, Result> = {
+  item: Item;
+  resolve: (result: Result | Promise<Result>) => void;
+  reject: (error: unknown) => void;
+};
 
 /**
  * Commits concurrent items in batches. A single item is committed at once; items are batched only while `maxCommits`
@@ -36,50 +49,71 @@ export function createGroupCommit<Item, Result>(
 ): (item: Item) => Promise<Result> {
   const { commit, isItemsFault, ownerOf = () => "", maxItems, maxCommits, maxWaiting, overload } = options;
   const { maxBytes = Number.POSITIVE_INFINITY, bytesOf = () => 0 } = options;
-  const { dueAtOf = () => Number.POSITIVE_INFINITY, late = overload } = options;
+  const { dueAtOf = () => Number.POSITIVE_INFINITY, expired = overload, blocked } = options;
   const waiting = new Turns<Waiting<Item, Result>>();
-  let underWay = 0;
+  /** The number of items that are committed alone, by owner. */
+  const alone = new Map<string, number>();
+  let aloneInAll = 0;
+  let inFlight = 0;
   let scheduled = false;
 
-  /** Rejects the items whose caller has stopped waiting; returns the others. */
-  const awaited = (group: Waiting<Item, Result>[]): Waiting<Item, Result>[] => {
-    const now = performance.now();
-    return group.filter(({ item, reject }) => {
-      const isLate = dueAtOf(item) <= now;
-      if (isLate) reject(late());
-      return !isLate;
-    });
+  const isExpired = ({ item }: Waiting<Item, Result>): boolean => dueAtOf(item) <= performance.now();
+  const rejectExpired = ({ reject }: Waiting<Item, Result>): void => reject(expired());
+
+  const commitAlone = async (item: Item, { commitAlone: commitOne }: Blocked<Item, Result>): Promise<Result> => {
+    const owner = ownerOf(item);
+    alone.set(owner, (alone.get(owner) ?? 0) + 1);
+    aloneInAll += 1;
+    try {
+      return await commitOne(item);
+    } finally {
+      const left = alone.get(owner)! - 1;
+      if (left === 0) alone.delete(owner);
+      else alone.set(owner, left);
+      aloneInAll -= 1;
+    }
   };
 
   const commitGroup = async (taken: Waiting<Item, Result>[]): Promise<void> => {
-    const group = awaited(taken);
+    const group = taken.filter((one) => {
+      if (!isExpired(one)) return true;
+      rejectExpired(one);
+      return false;
+    });
     if (group.length === 0) return;
     try {
       const results = await commit(group.map(({ item }) => item));
       group.forEach(({ resolve }, n) => resolve(results[n]!));
     } catch (error) {
-      if (group.length === 1 || !isItemsFault(error)) for (const { reject } of group) reject(error);
-      else for (const alone of group) await commitGroup([alone]);
+      if (blocked?.isBlocked(error)) for (const { item, resolve } of group) resolve(commitAlone(item, blocked));
+      else if (group.length === 1 || !isItemsFault(error)) for (const { reject } of group) reject(error);
+      else for (const one of group) await commitGroup([one]);
     }
   };
 
   const start = (): void => {
     scheduled = false;
-    while (underWay < maxCommits && waiting.size > 0) {
-      underWay += 1;
+    while (inFlight < maxCommits && waiting.size > 0) {
+      inFlight += 1;
       void commitGroup(waiting.take(maxItems, ({ item }) => bytesOf(item), maxBytes)).then(() => {
-        underWay -= 1;
+        inFlight -= 1;
         start();
       });
     }
   };
 
+  const isFull = (): boolean => waiting.size + aloneInAll >= maxWaiting;
+
   return (item) => {
-    if (waiting.size >= maxWaiting) return Promise.reject(overload());
+    if (isFull()) waiting.removeIf(isExpired).forEach(rejectExpired);
+    if (isFull()) return Promise.reject(overload());
+    const owner = ownerOf(item);
+    // Further items of its owner may wait for the same lock; a group would wait with them.
+    if (blocked && alone.has(owner)) return commitAlone(item, blocked);
     const { promise, resolve, reject } = Promise.withResolvers<Result>();
-    waiting.push(ownerOf(item), { item, resolve, reject });
+    waiting.push(owner, { item, resolve, reject });
     // Items of the same turn of the event loop share a batch.
-    if (!scheduled && underWay < maxCommits) {
+    if (!scheduled && inFlight < maxCommits) {
       scheduled = true;
       setImmediate(start);
     }

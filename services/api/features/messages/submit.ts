@@ -1,7 +1,13 @@
 import { AppError } from "../../../../lib/core/errors.ts";
 import { uuidv7, whatsappMessageId } from "../../../../lib/core/ids.ts";
 import { sha256Hex } from "../../../../lib/core/secret.ts";
-import { createGroupCommit, forNobody, submitMessages } from "../../../../lib/db/index.ts";
+import {
+  createGroupCommit,
+  forNobody,
+  isLockTimeout,
+  submitMessage,
+  submitMessages,
+} from "../../../../lib/db/index.ts";
 import type { BusinessScope, Database, Idempotency, NewMessage, Submission, Submit } from "../../../../lib/db/index.ts";
 import { payloadBytes } from "../../../../lib/quotas/index.ts";
 import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
@@ -28,17 +34,27 @@ export type Outbox = (submit: SizedSubmit) => Promise<Submission>;
 const maxCommitBytes = 256 * 1024;
 
 /**
+ * A message waits while a request with its Idempotency-Key runs. A group that has waited this long commits its messages
+ * one by one, each over its own business's share of the connections.
+ */
+const groupLockMs = 200;
+
+/**
  * Group commit for the messages of this process. Postgres commits 64 messages in the time of five single ones. Two
  * commits in flight keep it busy while the next batch fills. Beyond `maxWaiting` a retry is faster than waiting.
  */
 export function createOutbox(db: Database): Outbox {
   return createGroupCommit<SizedSubmit, Submission>({
     // A commit serves several requests, so it lasts as long as one of them waits.
-    commit: (submits) => submitMessages(forNobody(db, Math.max(...submits.map(dueAtOf))), submits),
+    commit: (submits) => submitMessages(forNobody(db, Math.max(...submits.map(dueAtOf)), groupLockMs), submits),
     dueAtOf,
-    late: () => new AppError("unavailable", "The message was not stored in time. Retry.", { retryAfterS: 1 }),
+    expired: () => new AppError("unavailable", "The message was not stored in time. Retry.", { retryAfterS: 1 }),
     ownerOf: ({ scope }) => scope.businessId,
     isItemsFault: (error) => !(error instanceof AppError && error.code === "unavailable"),
+    blocked: {
+      isBlocked: isLockTimeout,
+      commitAlone: ({ scope, message, options }) => submitMessage(scope, message, options),
+    },
     maxItems: 64,
     bytesOf: ({ bytes }) => bytes,
     maxBytes: maxCommitBytes,

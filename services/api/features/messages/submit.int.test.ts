@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { uuidv7, whatsappMessageId } from "../../../../lib/core/ids.ts";
+import { forBusiness, forNobody, once, sql } from "../../../../lib/db/index.ts";
+import type { BusinessScope } from "../../../../lib/db/index.ts";
+import { createBusiness } from "../../../../lib/testing/business.ts";
+import { createMigratedDatabase } from "../../../../lib/testing/database.ts";
+import type { MigratedDatabase } from "../../../../lib/testing/database.ts";
+import { until } from "../../../../lib/testing/until.ts";
+import { createOutbox } from "./submit.ts";
+import type { Outbox } from "./submit.ts";
+
+let database: MigratedDatabase;
+let outbox: Outbox;
+beforeAll(async () => {
+  database = await createMigratedDatabase({ poolSize: 10 });
+  outbox = createOutbox(database.db);
+});
+afterAll(() => database.close());
+
+const request = (scope: BusinessScope, key?: string) => {
+  const id = uuidv7();
+  return {
+    scope,
+    message: {
+      id,
+      chat: "1@s.whatsapp.net",
+      type: "text" as const,
+      text: "hello",
+      wa_message_id: whatsappMessageId(id),
+    },
+    bytes: 5,
+    options: key === undefined ? {} : { idempotency: { key, fingerprint: "same", status: 202, response: { id } } },
+  };
+};
+
+/** Runs another request of the business with the key until `release` is called. */
+function holdKey(scope: BusinessScope, key: string) {
+  const [held, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const done = once(scope, { key, fingerprint: "same" }, async () => {
+    held.resolve();
+    await end.promise;
+    return { status: 202, response: { id: "of the other request" } };
+  });
+  const release = async () => {
+    end.resolve();
+    await done;
+  };
+  return { held: held.promise, release };
+}
+
+describe("an Idempotency-Key in use by a slow request", () => {
+  test("delays no message of other businesses", async () => {
+    const [mine, other] = [await createBusiness(database.db), await createBusiness(database.db)];
+    const keys = ["a", "b"];
+    const holders = keys.map((key) => holdKey(mine, key));
+    await Promise.all(holders.map(({ held }) => held));
+    const blocked = Promise.allSettled(keys.map((key) => outbox(request(mine, key))));
+    try {
+      const from = performance.now();
+      for (let n = 0; n < 20; n++) expect(await outbox(request(other))).toEqual({ outcome: "accepted" });
+      expect(performance.now() - from).toBeLessThan(2_000);
+    } finally {
+      await Promise.all(holders.map(({ release }) => release()));
+    }
+    const value = { outcome: "replayed", status: 202, response: { id: "of the other request" } };
+    expect(await blocked).toEqual(keys.map(() => ({ status: "fulfilled" as const, value }) as never));
+  });
+});
+
+describe("a message whose caller stopped waiting", () => {
+  test("is not stored later", async () => {
+    const { businessId } = await createBusiness(database.db);
+    const locked = Promise.withResolvers<void>();
+    const unlock = Promise.withResolvers<void>();
+    const lock = database.owner.begin(async (tx) => {
+      await tx`lock table messages in access exclusive mode`;
+      locked.resolve();
+      await unlock.promise;
+    });
+    await locked.promise;
+    const isRunning = async () => {
+      const found = await forNobody(database.db).ask(sql`
+        select from pg_stat_activity
+        where datname = current_database() and state = 'active' and query like '%submit_messages(%'
+          and pid <> pg_backend_pid()`);
+      return found.count > 0;
+    };
+    try {
+      const impatient = forBusiness(database.db, businessId, performance.now() + 500);
+      await expect(outbox(request(impatient))).rejects.toMatchObject({ code: "unavailable" });
+      await until(async () => !(await isRunning()), { deadlineMs: 1_000, what: "the statement to end" });
+    } finally {
+      unlock.resolve();
+      await lock;
+    }
+    const stored = await forBusiness(database.db, businessId).ask(sql`select from messages`);
+    expect(stored.count).toBe(0);
+  });
+});
