@@ -205,11 +205,41 @@ describe("a scope with a due time", () => {
       code: "unavailable",
     });
     expect(performance.now() - from).toBeWithin(290, 3_000);
+    const isRunning = async () => {
+      const found = await forNobody(database.db).ask(sql`
+        select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`);
+      return found.count > 0;
+    };
+    await until(async () => !(await isRunning()), { deadlineMs: 1_000, what: "the server to end them" });
+  });
+
+  test("says that an unanswered statement may have taken effect", async () => {
+    const hung = sql`set local statement_timeout = 0; select pg_sleep(1)`;
+    const due = performance.now() + 300;
+    await expect(forBusiness(database.db, mine.businessId, due).ask(hung)).rejects.toThrow("may have taken effect");
+  });
+
+  test("fails after its wait for a lock", async () => {
+    const locked = Promise.withResolvers<void>();
+    const unlock = Promise.withResolvers<void>();
+    const holder = forPlatform(database.db).run(async (tx) => {
+      await tx`select pg_advisory_xact_lock(1)`;
+      locked.resolve();
+      await unlock.promise;
+    });
+    await locked.promise;
+    try {
+      const waiting = forNobody(database.db, undefined, 50).ask(sql`select pg_advisory_xact_lock(1)`);
+      await expect(waiting).rejects.toMatchObject({ code: "unavailable", cause: { code: "55P03" } });
+    } finally {
+      unlock.resolve();
+      await holder;
+    }
   });
 
   test("sends nothing later", async () => {
     const scope = forBusiness(database.db, mine.businessId, performance.now() - 1);
     await expect(scope.run((tx) => tx`select 1`)).rejects.toMatchObject({ code: "unavailable" });
-    await expect(scope.ask(sql`select 1`)).rejects.toMatchObject({ code: "unavailable" });
+    await expect(scope.ask(sql`select 1`)).rejects.toThrow("The database is unavailable. Retry shortly.");
   });
 });
