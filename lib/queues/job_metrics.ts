@@ -4,8 +4,11 @@ import type { QueueName } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
 import type { QueueDepth } from "./depths.ts";
 
-/** done · postponed (the handler asked to run again) · failed (will be retried) · dead (a dead letter) */
-export type Outcome = "done" | "postponed" | "failed" | "dead";
+/**
+ * done · postponed (the handler asked to run again) · skipped (a schedule's run that another version of the program
+ * enqueued) · failed (will be retried) · dead (a dead letter)
+ */
+export type Outcome = "done" | "postponed" | "skipped" | "failed" | "dead";
 
 /** The metrics of one job. */
 export type RunMetrics = {

@@ -5,13 +5,15 @@ import { queueOn } from "./connection.ts";
 import { definitionOf } from "./definitions.ts";
 import type { QueueDefinition } from "./definitions.ts";
 import { queueDepths } from "./depths.ts";
-import { defaultVersionWaits, waitForVersion } from "./incompatible_job.ts";
+import { waitForVersion } from "./incompatible_job.ts";
 import { useQueues } from "../testing/use_queues.ts";
 
 const stage = useQueues();
 
 const payload = { business_id: "01900000-0000-7000-8000-000000000001" };
 const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backoff: { baseMs: 1, maxMs: 2 } };
+/** Longer than a test, so that a refused job stays delayed. */
+const longWaits = { baseMs: 60_000, maxMs: 60_000, refusals: 5 };
 const letters = async () => (await stage.queues.deadLetters.list("high")).letters;
 const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
 
@@ -19,7 +21,7 @@ describe("a rolling deploy", () => {
   const newer = (queue: Queue) => queue.add("job_of_a_newer_release", {}, { attempts: 5 });
 
   test("keeps a newer release's job for its worker", async () => {
-    await stage.queues.serve("high", {}, { versionWaits: defaultVersionWaits });
+    await stage.queues.serve("high", {}, { versionWaits: longWaits });
     await newer(await queueOn(stage.queues.redis, "high"));
     const line = await until(() => stage.queues.lines.find((one) => one["job"] === "job_of_a_newer_release"), {
       what: "the refusal",
@@ -31,7 +33,7 @@ describe("a rolling deploy", () => {
 
   test("keeps a newer release's payload for its worker", async () => {
     const send = async () => ({});
-    const old = await stage.queues.serve("high", { send }, { versionWaits: defaultVersionWaits });
+    const old = await stage.queues.serve("high", { send }, { versionWaits: longWaits });
     const high = await queueOn(stage.queues.redis, "high");
     await high.add("send", { ...payload, version: 2 }, { attempts: 5 });
     await until(() => stage.queues.lines.find((one) => one["outcome"] === "postponed"), { what: "the refusal" });
@@ -44,8 +46,8 @@ describe("a rolling deploy", () => {
   test("keeps no runs of a newer release's schedule", async () => {
     const high = await queueOn(stage.queues.redis, "high");
     await high.upsertJobScheduler("sweep_of_a_newer_release", { every: 100 }, { name: "sweep_of_a_newer_release" });
-    const worker = await stage.queues.serve("high", {}, { versionWaits: defaultVersionWaits });
-    const refusals = () => stage.queues.lines.filter((one) => one["outcome"] === "postponed").length;
+    const worker = await stage.queues.serve("high", {}, { versionWaits: longWaits });
+    const refusals = () => stage.queues.lines.filter((one) => one["outcome"] === "skipped").length;
     await until(() => refusals() >= 3, { what: "three refusals" });
     await worker.close(0);
     // The next run of the schedule alone.

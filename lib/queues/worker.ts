@@ -123,13 +123,16 @@ export function createQueueWorker({
     } catch (error) {
       // Its schedule repeats it, so a waiting run would only add to the next ones.
       if (error instanceof IncompatibleJob && job.repeatJobKey !== undefined) {
-        log.warn(ended("postponed", { reason: error.message }), "job");
+        log.warn(ended("skipped", { reason: error.message }), "job");
         return;
       }
       const inMs = waitAfter(error, refused, versionWaits);
       if (inMs === undefined) {
         const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
         log.warn(ended(last ? "dead" : "failed", { error }), "job");
+        // The handler ran, so the refusals before it are no longer in a row.
+        if (!last && refused > 0)
+          await job.updateProgress({ postponed, refused: 0, due: Date.now() } satisfies Postponed);
         throw withShortMessage(error);
       }
       if (error instanceof IncompatibleJob) refusedNow = refused + 1;
@@ -147,7 +150,7 @@ export function createQueueWorker({
     const due = Date.now() + inMs;
     // A refusal is no run of the handler, whose backoff depends on the number of its runs.
     const postponedNow = again.progressed === true ? 0 : refusedNow > 0 ? postponed : postponed + 1;
-    if (postponedNow !== postponed || inMs > 0)
+    if (postponedNow !== postponed || refusedNow !== refused || inMs > 0)
       await job.updateProgress({ postponed: postponedNow, refused: refusedNow, due } satisfies Postponed);
     await job.moveToDelayed(due, token);
     log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
