@@ -39,6 +39,15 @@ describe("pendingMessages", () => {
     expect(await pendingIds(scope)).toEqual(ids.slice(0, 3));
   });
 
+  test("ends a claim at the bytes of compressed content", async () => {
+    const scope = await createBusiness(stage.database.db);
+    const ids = [await send(scope), await send(scope), await send(scope)];
+    await stage.database.owner`
+      update messages set content = jsonb_build_object('name', repeat('a', 100000))
+      where business_id = ${scope.businessId}`;
+    expect(await pendingIds(scope)).toEqual(ids.slice(0, 2));
+  });
+
   test("claims a message above the bytes alone", async () => {
     const scope = await createBusiness(stage.database.db);
     const large = { ...newMessage(), text: "é".repeat(200_000) };

@@ -36,7 +36,7 @@ export type PendingOptions = {
  * - Messages of the other outbox are claimed only if they precede a claimed message of their chat.
  * - A message that waits for its next attempt blocks its chat, so that nothing overtakes it.
  * - A broadcast's message that waits for its pace alone blocks no urgent message: it is claimed together with it.
- * - A claim ends at `maxClaimedBytes`; the next one goes on behind it.
+ * - A claim ends at `maxClaimedBytes`, as stored or as JSON; the next one goes on behind it.
  * - Expired messages, and broadcasts' messages whose recipient opted out, fail here.
  *
  * Hand-written SQL, because it is the hottest statement of sending; plans.int.test.ts checks its plan.
@@ -99,14 +99,21 @@ export async function pendingMessages(
       where ${due(other, sql`(${inTurn} or ${passable(sql`m`)})`)}
     ), chosen as (
       select id, queued_at from own union all select id, queued_at from in_front order by queued_at, id limit ${limit}
-    ), pending as (
+    ), sized as (
+      -- Postgres knows both sizes without reading the values, so a claim does not read all that a later one takes.
       select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id,
-             sum(coalesce(octet_length(m.text), 0) + coalesce(octet_length(m.content::text), 0))
-               over (order by m.queued_at, m.id) as bytes,
+             sum(coalesce(octet_length(m.text), 0) + coalesce(pg_column_size(m.content), 0))
+               over (order by m.queued_at, m.id) as stored_bytes,
              row_number() over (order by m.queued_at, m.id) as number
         from chosen join messages m on m.id = chosen.id
+    ), pending as (
+      -- Content is stored compressed. Its JSON is what each process parses.
+      select s.*, sum(coalesce(octet_length(s.text), 0) + coalesce(octet_length(s.content::text), 0))
+               over (order by s.queued_at, s.id) as bytes
+        from sized s where s.stored_bytes <= ${maxClaimedBytes} or s.number = 1
     )
-    select coalesce((select jsonb_agg(to_jsonb(p) - '{queued_at,bytes,number}'::text[] order by p.queued_at, p.id)
+    select coalesce((
+      select jsonb_agg(to_jsonb(p) - '{queued_at,stored_bytes,bytes,number}'::text[] order by p.queued_at, p.id)
       from pending p where p.bytes <= ${maxClaimedBytes} or p.number = 1), '[]') as messages,
            coalesce((select jsonb_agg(to_jsonb(e) order by e.id) from expired e), '[]') as expired`);
   return { messages: row.messages, expired: row.expired.map(changeFromJson) };
