@@ -55,6 +55,23 @@ describe("a rolling deploy", () => {
     expect(await letters()).toEqual([]);
   });
 
+  test("counts refusals from zero after a failed run", async () => {
+    const shortWaits = { baseMs: 1, maxMs: 1, refusals: 1_000 };
+    const old = await stage.queues.serve("high", {}, { versionWaits: shortWaits });
+    await stage.queues.producer.wake("send", payload);
+    await until(() => stage.queues.lines.find((one) => one["outcome"] === "postponed"), { what: "the refusal" });
+    await old.close(0);
+    const high = await queueOn(stage.queues.redis, "high");
+    const [refused] = await high.getJobs(["delayed", "waiting", "prioritized"]);
+    expect(refused!.progress).toMatchObject({ refused: expect.any(Number) });
+    const send = async () => {
+      throw new Error("broken pipe");
+    };
+    await stage.queues.serve("high", { send }, { definition: hasty });
+    await deadLetter();
+    expect((await high.getFailed())[0]!.progress).toMatchObject({ refused: 0 });
+  });
+
   test("waits longer after each refusal, then gives up", () => {
     const waits = { baseMs: 1_000, maxMs: 15_000, refusals: 3 };
     for (const [refusals, mostMs] of [1_000, 2_000, 4_000].entries()) {
