@@ -130,6 +130,8 @@ job "wa-shards" {
         PORT        = "${NOMAD_PORT_http}"
         OPS_PORT    = "${NOMAD_PORT_ops}"
         SHARD_INDEX = "${NOMAD_ALLOC_INDEX}"
+        # JavaScriptCore lets its heap grow by the memory of the machine unless it knows the limit.
+        BUN_JSC_forceRAMSize = var.memory.max * 1024 * 1024
       }
       template {
         destination = "etc/hosts"

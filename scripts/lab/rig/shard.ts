@@ -130,6 +130,8 @@ export class ShardProcess extends Supervised {
         CONSUL_HTTP_ADDR: consul,
         NOMAD_ALLOC_ID: "rig",
         PACING: "off",
+        // `memory.max` of nomad/platform/wa-shards.nomad.hcl.
+        BUN_JSC_forceRAMSize: String(1536 * 1024 * 1024),
         ...env,
       },
     });
