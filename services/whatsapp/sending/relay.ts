@@ -7,7 +7,6 @@ import type {
   JidServer,
   MessageRelayOptions,
   proto,
-  SignalDataSet,
   SignalKeyStore,
   WASocket,
 } from "@whiskeysockets/baileys";
@@ -19,7 +18,6 @@ import { GroupDirectory } from "../codec/group_directory.ts";
 import { lidJid, ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
 import { stanzaOptions } from "../codec/outgoing.ts";
-import { ownSenderKeys } from "../codec/sender_key_names.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
 import type { Transmit } from "./lane_options.ts";
@@ -29,12 +27,11 @@ import { answered, noAnswer, NoAnswer } from "./answered.ts";
 import { backoffOf } from "./cooldown.ts";
 import type { Cooldown } from "./cooldown.ts";
 import { OtherName, Transient, Undeliverable } from "./errors.ts";
+import { SenderKeys } from "./sender_keys.ts";
 import { passingQuery } from "./verdicts.ts";
 
 /** Group messages whose number of recipients is remembered until their first receipt. */
 const countedMessages = 500;
-/** Groups that are remembered as prepared. */
-const preparedGroups = 1_000;
 const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
@@ -74,14 +71,13 @@ export class Relay {
   /** The chats whose devices were forgotten lately. */
   readonly #refreshed = new TtlCache(500, refreshTtlMs);
   readonly #recipients = new BoundedMap<string, number>(countedMessages);
-  /** Groups to which this connection has prepared a message. Their sender key needs no repetition. */
-  readonly #preparedGroups = new BoundedMap<string, true>(preparedGroups);
-  readonly #startedAt = Date.now();
+  readonly #senderKeys: SenderKeys;
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#senderKeys = new SenderKeys(options);
   }
 
   /**
@@ -125,7 +121,7 @@ export class Relay {
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
-      await this.#repeatSenderKey(chat, waMessageId);
+      await this.#senderKeys.repeat(chat, waMessageId);
       recipients = group.participants.length - 1;
       this.#recipients.set(waMessageId, recipients);
       message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
@@ -165,9 +161,7 @@ export class Relay {
     if (group === undefined) return;
     this.groups.forget(group);
     const left = Array.isArray(content) && content.some(({ tag }) => tag === "remove" || tag === "leave");
-    if (!left) return;
-    const { id, lid } = this.#options.me() ?? {};
-    this.#options.control.holdOutput(this.#renewSenderKey(group, ownSenderKeys(group, [id, lid])));
+    if (left) this.#options.control.holdOutput(this.#senderKeys.renew(group));
   }
 
   /** WhatsApp refused a message. */
@@ -178,9 +172,7 @@ export class Relay {
       this.devices.flushAll();
     }
     // The message carried the sender key to new members, who did not receive it: the next one carries it again.
-    if (isJidGroup(chat)) {
-      this.#options.control.holdOutput(this.#set({ "sender-key-memory": { [chat]: null } }));
-    }
+    if (isJidGroup(chat)) this.#options.control.holdOutput(this.#senderKeys.giveAgain(chat));
   }
 
   /**
@@ -200,28 +192,6 @@ export class Relay {
       const { user } = jidDecode(name) ?? {};
       if (user !== undefined) this.devices.del(user);
     }
-  }
-
-  /**
-   * Baileys records the sender key as given once a message is prepared. If an earlier connection was lost with the
-   * message, the key is too: a group's first message over this connection carries it again if it is a repetition.
-   */
-  async #repeatSenderKey(group: string, waMessageId: string): Promise<void> {
-    if (this.#preparedGroups.get(group)) return;
-    this.#preparedGroups.set(group, true);
-    const handedAt = this.#options.handedAt(waMessageId);
-    if (handedAt === undefined || handedAt >= this.#startedAt) return;
-    await this.#set({ "sender-key-memory": { [group]: null } });
-  }
-
-  /** A former member must not read later messages: the next message creates a new sender key. */
-  async #renewSenderKey(group: string, names: string[]): Promise<void> {
-    const own = Object.fromEntries(names.map((name) => [name, null]));
-    await this.#set({ "sender-key": own, "sender-key-memory": { [group]: null } });
-  }
-
-  async #set(data: SignalDataSet): Promise<void> {
-    await this.#options.keys.set(data);
   }
 
   /** True if a message to this chat requires a query: for the members of a group, for devices, or for their keys. */
