@@ -9,9 +9,9 @@ import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
 import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane_options.ts";
-import { backoffOf } from "../sending/cooldown.ts";
 import { Relay } from "../sending/relay.ts";
-import type { AckRefusal, ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
+import { refusalIn } from "./ack_refusal.ts";
+import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
 import type { End } from "./ends.ts";
@@ -295,9 +295,4 @@ export class Connection {
     await Promise.race([Promise.resolve(this.#socket.end(undefined)), terminated.promise]);
     clearTimeout(timer);
   }
-}
-
-function refusalIn(attrs: BinaryNode["attrs"]): AckRefusal | undefined {
-  const { error: code } = attrs;
-  return code === undefined ? undefined : { code, backoffMs: backoffOf(attrs) };
 }

@@ -14,9 +14,7 @@ import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { End } from "./ends.ts";
 import type { GarbleSender } from "./garble_watch.ts";
 import type { Handoff, PasskeyProgress, PasskeyTimes } from "./passkey/progress.ts";
-
-/** WhatsApp's code for a refused message, and the wait that it names. */
-export type AckRefusal = { code: string; backoffMs: number | undefined };
+import type { AckRefusal } from "./ack_refusal.ts";
 
 /** The events of one connection. None follows `ended`, and none follows a call of `drop`. */
 export type ConnectionEvents = {
