@@ -49,11 +49,12 @@ export function figuresText(figures: Record<string, unknown>): string {
     .join(", ");
 }
 
-/** `+` marks a checkout with uncommitted changes. */
+/** `+` marks a checkout with uncommitted changes other than earlier results. */
 function currentCommit(): string {
   const git = (...args: string[]) =>
     Bun.spawnSync(["git", ...args], { cwd: root })
       .stdout.toString()
       .trim();
-  return `${git("rev-parse", "--short", "HEAD") || "unknown"}${git("status", "--porcelain") === "" ? "" : "+"}`;
+  const changes = git("status", "--porcelain", "--", ".", ":!scripts/lab/RESULTS.md");
+  return `${git("rev-parse", "--short", "HEAD") || "unknown"}${changes === "" ? "" : "+"}`;
 }
