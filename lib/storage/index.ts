@@ -7,6 +7,7 @@ import type { ObjectStore } from "./store.ts";
 
 export type { ObjectStore, StoredObject } from "./store.ts";
 export { createBucketStore } from "./bucket.ts";
+export { deleteAll } from "./delete_all.ts";
 export { createFolderStore } from "./folder.ts";
 export { BrokenObject, createSealedStore } from "./sealed.ts";
 export type { SealedObject, SealedStore } from "./sealed.ts";

@@ -1,6 +1,7 @@
 import { AppError } from "../../../lib/core/errors.ts";
 import { discardAbandonedCopy, getCopy } from "../../../lib/db/index.ts";
 import type { CopyScope } from "../../../lib/db/index.ts";
+import { deleteAll } from "../../../lib/storage/index.ts";
 import type { ObjectStore } from "../../../lib/storage/index.ts";
 
 export type DiscardPlan = {
@@ -42,9 +43,7 @@ export async function discardPlanned(
 ): Promise<string[]> {
   const objects = await discardAbandonedCopy(scope, { shard, epoch, volume });
   if (objects === undefined) throw leaseHeld(shard);
-  if (store === null) return objects;
-  const outcomes = await Promise.allSettled(objects.map((key) => store.delete(key)));
-  return objects.filter((_, index) => outcomes[index]!.status === "rejected");
+  return deleteAll(store, objects);
 }
 
 const leaseHeld = (shard: number) =>

@@ -3,7 +3,7 @@ import { createDatabase, discardCopy, forNobody, getCopy } from "../../../lib/db
 import type { CopyScope, Waits } from "../../../lib/db/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Lifecycle } from "../../../lib/runtime/lifecycle.ts";
-import { createSealedStore, createStore } from "../../../lib/storage/index.ts";
+import { createSealedStore, createStore, deleteAll } from "../../../lib/storage/index.ts";
 import type { SealedStore } from "../../../lib/storage/index.ts";
 import type { ShardConfig } from "../config.ts";
 import type { Owner } from "../volume/owner.ts";
@@ -128,15 +128,9 @@ async function discard(start: CopyStart): Promise<undefined> {
   writeCopyRecord(volume, { ...record, discarding: true });
   const objects = await discardCopy(scope, volume.shard, record.volume);
   removeCopyRecord(volume);
-  const left = await deleteObjects(storage, objects);
+  // Best effort: the shard starts without the storage.
+  const left = await deleteAll(storage, objects);
   if (left.length > 0)
     logger.warn({ objects: left }, "objects of the deleted copy are left in the storage: delete them");
   logger.info("deleted the shard's copy");
-}
-
-/** Best effort: the shard starts without the storage. Returns the keys of the objects that are left. */
-async function deleteObjects(storage: SealedStore | null, objects: string[]): Promise<string[]> {
-  if (storage === null) return objects;
-  const outcomes = await Promise.allSettled(objects.map((key) => storage.delete(key)));
-  return objects.filter((_, i) => outcomes[i]!.status === "rejected");
 }
