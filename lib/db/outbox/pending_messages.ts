@@ -21,7 +21,7 @@ export type Pending = {
  * Bytes of text and content in one claim; a larger message is claimed alone. Each process that a batch passes through
  * parses it in one go, for which the messages of other businesses wait there. Fifty messages of 5 KB fit.
  */
-export const maxClaimedBytes = 256 * 1024;
+const maxClaimedBytes = 256 * 1024;
 
 export type PendingOptions = {
   limit: number;
