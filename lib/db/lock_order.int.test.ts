@@ -42,6 +42,8 @@ type Order = "ascending" | "descending";
 const chat = "5511987654321@s.whatsapp.net";
 const lid = "777@lid";
 const at = new Date();
+/** Later than the end of the last test. */
+const inAnHour = new Date(at.getTime() + 3_600_000);
 const group = { group_recipients: 3 };
 const broadcast = uuidv7();
 
@@ -128,11 +130,11 @@ const onMessages: Record<string, Verb> = {
       ),
   },
   releaseOnInbound: {
-    with: { wait_reason: "pacing", next_attempt_at: new Date(Date.now() + 60_000) },
+    with: { wait_reason: "pacing", next_attempt_at: inAnHour },
     run: () => releaseOnInbound(platform(), [{ business_id: scope().businessId, chat }]),
   },
   releasePaced: {
-    with: { wait_reason: "pacing", next_attempt_at: new Date(Date.now() + 60_000) },
+    with: { wait_reason: "pacing", next_attempt_at: inAnHour },
     run: () => releasePaced(scope()),
   },
   rekeyMessages: {

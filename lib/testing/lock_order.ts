@@ -32,7 +32,7 @@ export async function besideOrderedLocks<T>(
       await first(tx);
       const running = work();
       running.catch(() => {});
-      await until(isWaiting, { what: "the first lock to be waited for", deadlineMs: 5_000 });
+      await until(isWaiting, { what: "the first lock to be waited for" });
       await last(tx);
       return { running };
     });

@@ -131,10 +131,11 @@ describe("names of one account", () => {
     });
 
     test("without a time are current", async () => {
-      await learnAt(new Date(Date.now() - 1_000), lid, number);
+      const earlier = Date.now() - 1_000;
+      await learnAt(new Date(earlier), lid, number);
       await learnAt(undefined, lid, next);
       expect(await resolveChat(scope(), lid)).toBe(next);
-      await learnAt(new Date(Date.now() - 1_000), lid, number);
+      await learnAt(new Date(earlier + 1), lid, number);
       expect(await resolveChat(scope(), lid)).toBe(next);
     });
 

@@ -58,7 +58,7 @@ describe("pendingMessages", () => {
 
   test("orders messages by Postgres' clock despite skewed processes", async () => {
     const scope = await createBusiness(stage.database.db);
-    const first = { ...newMessage(), id: deterministicUuidv7(Date.now() + 3_000, scope.businessId) };
+    const first = { ...newMessage(), id: deterministicUuidv7(Date.now() + 600_000, scope.businessId) };
     await submitMessage(scope, first);
     await stage.database.owner`update messages set queued_at = queued_at - interval '1 second' where id = ${first.id}`;
     const second = await send(scope);

@@ -54,7 +54,7 @@ const record = (id: string, outcome: { status: "delivered" } | { status: "pendin
   recordDeliveries(forPlatform(database.db), [
     { id, at: new Date(), duration_ms: 1, http_status: 200, error: null, ...outcome },
   ]);
-const fastId = () => deterministicUuidv7(Date.now() + 3_000, webhook);
+const fastId = () => deterministicUuidv7(Date.now() + 600_000, webhook);
 
 describe("ordered deliveries", () => {
   test("follow the order of insertion despite skewed clocks", async () => {
