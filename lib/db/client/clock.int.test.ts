@@ -24,7 +24,8 @@ const databaseNow = async () => {
   return row.at;
 };
 const tenMinutes = 600_000;
-const near = (a: number, b: number) => Math.abs(a - b) < 1_000;
+/** Far less than the skew, and more than a query waits on a busy machine. */
+const near = (a: number, b: number) => Math.abs(a - b) < 30_000;
 
 describe("a process whose clock is wrong", () => {
   test.each([tenMinutes, -tenMinutes])("makes ids of the database's time (%d ms)", async (offset) => {
@@ -43,10 +44,11 @@ describe("a process whose clock is wrong", () => {
     const clock = followDatabaseClock({
       db: database.db,
       everyMs: 20,
+      warnMs: 60_000,
       onSkew: ({ exceeded }) => reports.push(exceeded),
     });
     await clock.ready;
-    expect(Math.abs(clock.skewMs()!)).toBeLessThan(1_000);
+    expect(near(clock.skewMs()!, 0)).toBeTrue();
     setSystemTime(new Date(Date.now() + tenMinutes));
     await until(() => reports.length === 1, { what: "the report of a skew" });
     expect(near(clock.skewMs()!, tenMinutes)).toBeTrue();
