@@ -120,7 +120,7 @@ test("100,000 random steps match the model", async () => {
 
   await setClock(latest + leaseMs + 1);
   expect(await calls.count()).toBe(0);
-});
+}, 600_000);
 
 type Attempt = {
   callSid: string;
