@@ -10,7 +10,7 @@ afterAll(() => redis.quit());
 describe("acquireLease", () => {
   test("grants one of a hundred concurrent requests", async () => {
     const key = uniqueName("lease");
-    const leases = await Promise.all(Array.from({ length: 100 }, () => acquireLease(redis, key, 5000)));
+    const leases = await Promise.all(Array.from({ length: 100 }, () => acquireLease(redis, key, 60_000)));
     expect(leases.filter(Boolean)).toHaveLength(1);
     await leases.find(Boolean)!.release();
     expect(await redis.exists(key)).toBe(0);
@@ -19,7 +19,7 @@ describe("acquireLease", () => {
   test("an expired lease ignores its former holder", async () => {
     const key = uniqueName("lease");
     const old = (await acquireLease(redis, key, 30))!;
-    const next = await until(() => acquireLease(redis, key, 5000), { what: "the lease to run out" });
+    const next = await until(() => acquireLease(redis, key, 60_000), { what: "the lease to run out" });
     expect(await old.renew()).toBeFalse();
     await old.release();
     expect(await redis.get(key)).toBe(next.token);
@@ -33,7 +33,8 @@ describe("createRedis", () => {
     const unavailable = createRedis("redis://127.0.0.1:1", "command");
     const start = performance.now();
     await expect(unavailable.ping()).rejects.toThrow();
-    expect(performance.now() - start).toBeLessThan(5000);
+    // Without its limits the client retries for ever.
+    expect(performance.now() - start).toBeLessThan(20_000);
     unavailable.disconnect();
   });
 });

@@ -33,7 +33,7 @@ beforeEach(() => {
 
 const business = "01900000-0000-7000-8000-00000000000b";
 const id = "01900000-0000-7000-8000-00000000000a";
-const client = createShardClient({ token: "secret", timeoutMs: 2_000 });
+const client = createShardClient({ token: "secret", timeoutMs: 60_000 });
 const at = () => ({ shard: 3, url: `http://127.0.0.1:${server.port}` });
 const problem = (status: number, detail: string, headers: Record<string, string> = {}) =>
   new Response(JSON.stringify({ detail }), {
