@@ -128,10 +128,11 @@ describe("holdLock", () => {
   test("survives a restarted Consul that denies its session", async () => {
     const key = uniqueName("test/lock");
     let forgetful = false;
-    let denied = 0;
+    let [denied, renewed] = [0, 0];
     // A server that is leader again answers like this until it has replayed its log.
     const proxy = startConsulProxy(async (request, forward) => {
-      if (!forgetful || !new URL(request.url).pathname.startsWith("/v1/session/renew/")) return forward();
+      if (!new URL(request.url).pathname.startsWith("/v1/session/renew/")) return forward();
+      if (!forgetful) return forward().finally(() => (renewed += 1));
       denied += 1;
       return new Response("Session id not found", { status: 404 });
     });
@@ -144,7 +145,8 @@ describe("holdLock", () => {
     forgetful = true;
     await until(() => denied > 0, { what: "a renewal that is denied" });
     forgetful = false;
-    await until(() => held.session !== null && held.state === "held", { what: "the lock" });
+    const before = renewed;
+    await until(() => renewed > before && held.state === "held", { what: "the next renewal" });
     expect({ lost, session: held.session, token: held.token }).toEqual({ lost: [], session, token });
     expect((await kvGet(consul, key))?.session).toBe(session);
     await held.release();
@@ -161,7 +163,9 @@ describe("holdLock", () => {
     proxy.arm();
     await consul.api.session.destroy(held.session!);
     await until(() => proxy.lost() === 1, { what: "the lost answer" });
-    await until(() => held.state === "held" || lost.length > 0, { what: "the lock" });
+    // Until the loss of the answer is noticed, the lock is held without a session.
+    const isHeld = () => held.state === "held" && held.session !== null;
+    await until(() => isHeld() || lost.length > 0, { what: "the lock" });
     expect({ lost, session: (await kvGet(consul, key))?.session }).toEqual({ lost: [], session: held.session });
     await held.release();
     await proxy.stop();
@@ -192,7 +196,7 @@ describe("holdLock", () => {
       return new Promise<Response>(() => {});
     });
     const [key, lost] = [uniqueName("test/lock"), [] as string[]];
-    const impatient = createConsul({ addr: proxy.addr, timeoutMs: 500 });
+    const impatient = createConsul({ addr: proxy.addr, timeoutMs: 3_000 });
     const held = await lock(key, "first", { consul: impatient, onLost: (holder) => lost.push(holder) });
     armed = true;
     await until(() => silent === 1, { what: "the renewal" });
@@ -260,7 +264,10 @@ describe("registerService", () => {
     type Healthy = { Service: { ID: string; Meta: Record<string, string> } };
     const healthy = async () =>
       (await consul.blockingGet(`/v1/health/service/${name}?passing=1`, { index: 0 })).body as Healthy[];
-    const [instance] = await healthy();
+    // The agent passes a registration on to the catalogue later.
+    const [instance] = await until(async () => ((found) => (found.length > 0 ? found : undefined))(await healthy()), {
+      what: "the registration",
+    });
     expect(instance?.Service.Meta).toEqual({ shard: "3", ops_port: String(server.port) });
     const followed = {
       own: followService({ consul, name, signal: life.stopping }),
@@ -271,10 +278,14 @@ describe("registerService", () => {
       ["http://127.0.0.1:9"],
       [`http://127.0.0.1:${server.port}`],
     ]);
-    await consul.api.agent.service.deregister(instance!.Service.ID);
-    await until(async () => (await healthy()).length === 1, { what: "the second registration" });
+    const id = instance!.Service.ID;
+    await consul.api.agent.service.deregister(id);
+    const isKnown = async () => id in ((await consul.api.agent.service.list()) as object);
+    await until(isKnown, { what: "the second registration" });
+    await until(async () => (await healthy()).length === 1, { what: "the second registration in the catalogue" });
     await life.stop();
-    expect(await healthy()).toEqual([]);
+    expect(await isKnown()).toBeFalse();
+    await until(async () => (await healthy()).length === 0, { what: "the end of the registration" });
     await server.stop(true);
   });
 });

@@ -107,6 +107,8 @@ describe("a router over Consul", () => {
 
   test("keeps addresses during an outage while their age grows", async () => {
     await register("c", 42, 1003);
+    const registered = async () => (await consul.api.catalog.service.nodes(shardService)) as { ServiceID: string }[];
+    await until(async () => (await registered()).some(({ ServiceID }) => ServiceID === "c"), { what: "the shard" });
     // A proxy in front of the agent that can be cut.
     let cut = false;
     const proxy = Bun.serve({

@@ -77,6 +77,19 @@ beforeAll(async () => {
     const check = { ttl: "1h", status: id.endsWith("-old") ? "critical" : "passing" };
     await cluster.api.agent.service.register({ id, name, address, port: 7003, check } as never);
   }
+  // The agent passes registrations on to the catalogue later.
+  for (const [name, instances] of [
+    [shardService, 1],
+    ["prosaas-api", 1],
+    ["prosaas-calls", 1],
+    ["postgres", 3],
+    ["redis", 2],
+    ["pgbouncer", 3],
+    ["silent", 1],
+  ] as const) {
+    const listed = async () => (await cluster.api.catalog.service.nodes(name)) as unknown[];
+    await until(async () => (await listed()).length === instances, { what: `${name} in the catalogue` });
+  }
 });
 
 afterAll(async () => {
@@ -195,7 +208,7 @@ describe("Consul policies", () => {
 
   test("let the restore watch take only the scale lock", async () => {
     const consul = await as("restorer");
-    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
+    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 60_000, onLost: () => {} });
     expect(lock.state).toBe("held");
     await recordAttempt(consul, { shard: 1, from: null, to: { id: "n", name: "n" }, at: "2026-01-01", owner: null });
     await lock.release();
@@ -205,7 +218,7 @@ describe("Consul policies", () => {
 
   test("let an operator change limits, not register services", async () => {
     const consul = await as("operator");
-    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 5_000, onLost: () => {} });
+    const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 60_000, onLost: () => {} });
     const { cas } = await readLimit({ consul }, numShardsKey);
     await writeLimit({ consul }, numShardsKey, 4, cas);
     expect((await readLimit({ consul }, numShardsKey)).value).toBe(4);

@@ -7,6 +7,7 @@ import type { ConsulClient } from "../../lib/consul/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../lib/testing/consul_server.ts";
 import { uniqueName } from "../../lib/testing/servers.ts";
+import { until } from "../../lib/testing/until.ts";
 import { runProgram } from "../stack/program.ts";
 
 /*
@@ -78,14 +79,21 @@ describe("upstreams", () => {
 
   test("list every healthy instance and no deregistered one", async () => {
     const ids = [uniqueName("api"), uniqueName("api")];
+    // The agent passes on what it registers to the catalogue later.
+    const listed = (count: number) =>
+      until(async () => ((await consul.api.catalog.service.nodes("prosaas-api")) as unknown[]).length === count, {
+        what: `${count} instances in the catalogue`,
+      });
     const register = (id: string, port: number) =>
       consul.api.agent.service.register({ id, name: "prosaas-api", address: "127.0.0.1", port });
     await register(ids[0]!, 41_001);
     await register(ids[1]!, 41_002);
+    await listed(2);
     const both = await render();
     expect(both).toContain("server 127.0.0.1:41001 ");
     expect(both).toContain("server 127.0.0.1:41002 ");
     await consul.api.agent.service.deregister(ids[0]!);
+    await listed(1);
     const one = await render();
     expect(one).not.toContain("41001");
     expect(one).toContain("server 127.0.0.1:41002 ");
