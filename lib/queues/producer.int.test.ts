@@ -112,7 +112,7 @@ describe("a postponed job", () => {
 
   test("counts as waiting since its due time", async () => {
     const worker = await stage.queues.serve("high", {
-      send: async () => ({ again: { inMs: 400, reason: "the shard is down" } }),
+      send: async () => ({ again: { inMs: 3_000, reason: "the shard is down" } }),
     });
     await stage.queues.producer.wake("send", { business_id: business(1) });
     const queue = await queueOn(stage.queues.redis, "high");
@@ -126,7 +126,7 @@ describe("a postponed job", () => {
     const [depth] = await queueDepths(stage.queues.redis, ["high"]);
     expect(depth!.waiting).toBe(1);
     expect(depth!.oldestMs).toBeLessThanOrEqual(Date.now() - due);
-    expect(depth!.oldestMs).toBeLessThan(Date.now() - job!.timestamp - 390);
+    expect(depth!.oldestMs).toBeLessThan(Date.now() - job!.timestamp - 2_990);
   });
 });
 
@@ -178,7 +178,8 @@ describe("wake", () => {
     const payload = { business_id: business(1) };
     const start = performance.now();
     await expect(producer.wake("send", payload)).rejects.toThrow();
-    expect(performance.now() - start).toBeLessThan(5_000);
+    // Without its limits the client retries for ever.
+    expect(performance.now() - start).toBeLessThan(20_000);
     await server.start();
     try {
       const wake = () => producer.wake("send", payload).then(() => true);

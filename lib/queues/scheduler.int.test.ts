@@ -77,7 +77,7 @@ describe("a schedule whose next run was lost", () => {
     await lose(state);
     const { runs } = await serveSweep();
     start(200, 50);
-    await until(() => runs() >= 3, { what: "three runs", deadlineMs: 10_000 });
+    await until(() => runs() >= 3, { what: "three runs" });
   });
 });
 
