@@ -26,6 +26,24 @@ const visit = (hash: string) => rig.visit(hash);
 const send = (text: string) => rig.send(text);
 const publish = (event: string) => rig.publish(event);
 
+/** Publishes until the page shows the effect: the page may not have opened its stream at the first time. */
+async function publishUntil(event: string, isShown: () => boolean): Promise<void> {
+  const shows = async () => {
+    await publish(event);
+    return page.evaluate(isShown);
+  };
+  await until(shows, { what: `the effect of ${event}`, everyMs: 500 });
+}
+
+/** The interval of services/console/app/shards.tsx. */
+const shardsEveryMs = 3_000;
+
+/**
+ * Answers that the tests cause, which the browser logs, at times late: unknown keys and ended sessions, a setting that
+ * is refused, files that the empty store does not have, and streams that are refused.
+ */
+const expectedFaults = [/\b401\b/, /\b400\b.*\/v1\/businesses\//, /\b404\b.*\/v1\/files\//, /\b503\b.*\/events$/];
+
 describe("the console", () => {
   test("signs in by keyboard, hiding the key from scripts", async () => {
     await page.waitForSelector("#key");
@@ -39,7 +57,6 @@ describe("the console", () => {
     const kept = await page.evaluate(() => JSON.stringify([document.cookie, localStorage, sessionStorage]));
     expect(kept).not.toContain("prosaas=");
     expect(kept).not.toContain(api.adminKey);
-    faults.length = 0;
   });
 
   test("lists and finds businesses", async () => {
@@ -54,9 +71,8 @@ describe("the console", () => {
     await visit(`/businesses/${business}`);
     await page.waitForFunction(() => (document.querySelector<HTMLImageElement>("figure img")?.naturalWidth ?? 0) > 0);
     api.shards.sessions.set(business, sessionOf(business));
-    await publish("session.status");
+    await publishUntil("session.status", () => document.querySelector("figure img") === null);
     await says("open");
-    await page.waitForFunction(() => document.querySelector("figure img") === null);
   });
 
   test("changes the settings of a business", async () => {
@@ -72,7 +88,6 @@ describe("the console", () => {
     await until(async () => (await settings()).device_name === "São João", { what: "the device name" });
     await page.click("#receive-statuses");
     await until(async () => (await settings()).receive_statuses, { what: "the setting of statuses" });
-    faults.length = 0;
   });
 
   test("shows messages with ticks and updates them live", async () => {
@@ -80,9 +95,8 @@ describe("the console", () => {
     await visit(`/businesses/${business}/chats/${encodeURIComponent("5511900000002@s.whatsapp.net")}`);
     await says("The first of all");
     await send("One that comes later");
-    await publish("message.sent");
     // The list of chats may show the text first.
-    await page.waitForFunction(() => document.querySelectorAll('.thread [role="img"]').length === 2);
+    await publishUntil("message.sent", () => document.querySelectorAll('.thread [role="img"]').length === 2);
     expect(
       await page.$$eval('.thread [role="img"]', (ticks) => ticks.map((tick) => tick.getAttribute("aria-label"))),
     ).toEqual(["queued", "queued"]);
@@ -112,8 +126,6 @@ describe("the console", () => {
       expect(links).toHaveLength(3);
       for (const link of links) expect(link).toStartWith(`${new URL(page.url()).origin}/v1/files/${business}/`);
       expect(await page.$eval(".thread a.file", (link) => link.download)).toBe("תפריט.pdf");
-      // The test's file store is empty.
-      faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("404")));
     });
 
     test("are written in the direction of their script", async () => {
@@ -149,11 +161,12 @@ describe("the console", () => {
       await visit("/shards");
       await says("http://shard-2");
       const asked = () => requests.get("/v1/admin/shards") ?? 0;
-      const before = asked();
+      const [before, begun] = [asked(), performance.now()];
       for (let n = 0; n < 50; n++) await publish("message.sent");
       await publish("session.status");
-      await until(() => asked() > before, { what: "the page's own interval" });
-      expect(asked() - before).toBeLessThan(4);
+      // The events arrive before the second of them.
+      await until(() => asked() >= before + 2, { what: "the page's own intervals" });
+      expect(asked() - before).toBeLessThan(4 + (performance.now() - begun) / shardsEveryMs);
     });
 
     test("go on after a stream was refused with 503", async () => {
@@ -166,7 +179,6 @@ describe("the console", () => {
       await until(() => (requests.get("/v1/admin/events") ?? 0) > asked, { what: "another attempt" });
       rig.refuseStreams(false);
       await page.waitForFunction(() => document.querySelector(".live")?.textContent === "live");
-      faults.splice(0, faults.length, ...faults.filter((fault) => !fault.includes("503")));
     });
   });
 
@@ -187,6 +199,7 @@ describe("the console", () => {
     await page.type("#limit", "7");
     await page.keyboard.press("Enter");
     await says("of 7 in progress");
+    await page.waitForFunction(() => document.querySelector<HTMLInputElement>("#limit")?.value === "");
   });
 
   test("asks for confirmation of a call limit of 0", async () => {
@@ -220,7 +233,6 @@ describe("the console", () => {
     await page.waitForSelector("#key");
     const { headers } = await fetch(page.url(), { tls: { rejectUnauthorized: false } });
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
-    // The browser itself logs the 401 of the ended session.
-    expect(faults.filter((fault) => !fault.includes("401"))).toEqual([]);
+    expect(faults.filter((fault) => !expectedFaults.some((expected) => expected.test(fault)))).toEqual([]);
   });
 });

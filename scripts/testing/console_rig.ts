@@ -71,9 +71,12 @@ export async function startConsoleRig() {
   started.defer(() => browser.close());
   const page = await browser.newPage();
   await page.setViewport({ width: 1280, height: 800 });
-  /** Errors of the page and of its console. */
+  /** Errors of the page and of its console, with the address of a request that failed. */
   const faults: string[] = [];
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.setDefaultTimeout(60_000);
+  page.on("console", (message) => {
+    if (message.type() === "error") faults.push(`${message.text()} ${message.location().url ?? ""}`);
+  });
   page.on("pageerror", (error) => faults.push(String(error)));
   await page.goto(origin);
 
