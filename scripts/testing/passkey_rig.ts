@@ -106,8 +106,9 @@ export async function startPasskeyRig(passkeyTimes?: PasskeyTimes): Promise<Pass
       `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${whatsapp.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
     ],
     userDataDir: join(folder, "browser"),
+    timeout: 60_000,
   });
-  const worker = await browser.waitForTarget((target) => target.url().endsWith("/background.js"));
+  const worker = await browser.waitForTarget((target) => target.url().endsWith("/background.js"), { timeout: 60_000 });
 
   return {
     simulator,
