@@ -25,6 +25,10 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
   const primary = new URL(ownerUrl);
   const probe = postgres(ownerUrl, { max: 1, onnotice: () => {} });
   const [{ bin }] = await probe<[{ bin: string }]>`select setting as bin from pg_config where name = 'BINDIR'`;
+  // The primary keeps its write-ahead log for the slot. Without one, the writes of other tests recycle segments that
+  // the backup or a stopped replica still needs, and the replica never catches up.
+  const slot = `test_replica_${crypto.randomUUID().replaceAll("-", "")}`;
+  await probe`select pg_create_physical_replication_slot(${slot}, immediately_reserve => true)`;
   await probe.end({ timeout: 1 });
   const folder = await mkdtemp(join(tmpdir(), "prosaas-replica-"));
   const asRoot = process.getuid?.() === 0;
@@ -42,6 +46,7 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
       `--pgdata=${data}`,
       "--write-recovery-conf",
       "--wal-method=stream",
+      `--slot=${slot}`,
       "--checkpoint=fast",
     ]),
     { env: { ...process.env, PGPASSWORD: password } },
@@ -101,7 +106,18 @@ export async function createTestReplica(ownerUrl: string): Promise<TestReplica> 
     stop,
     remove: async () => {
       await stop();
+      await dropSlot(ownerUrl, slot);
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Drops a slot once the primary has noticed that its replica is gone. */
+async function dropSlot(ownerUrl: string, slot: string): Promise<void> {
+  const sql = postgres(ownerUrl, { max: 1, onnotice: () => {} });
+  try {
+    await until(() => sql`select pg_drop_replication_slot(${slot})`, { what: "the replica's slot to be free" });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
 }
