@@ -15,10 +15,19 @@ const requestOptions: Record<RedisRole, RedisOptions> = {
   queue: { maxRetriesPerRequest: null, enableOfflineQueue: true },
 };
 
-/** Opens a connection that reconnects without limit, at most 1 s apart. */
-export function createRedis(url: string, role: RedisRole, onError: (error: Error) => void = () => {}): Redis {
+/**
+ * Opens a connection that reconnects without limit, at most 1 s apart. `commandTimeout` replaces the timeout of its
+ * role, in ms.
+ */
+export function createRedis(
+  url: string,
+  role: RedisRole,
+  onError: (error: Error) => void = () => {},
+  overrides: Pick<RedisOptions, "commandTimeout"> = {},
+): Redis {
   const redis = new Redis(url, {
     ...requestOptions[role],
+    ...overrides,
     connectTimeout: 2000,
     retryStrategy: (attempt: number) => Math.min(1000, 50 * attempt),
     reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),

@@ -1,5 +1,5 @@
 import { createDatabase } from "../db/client/client.ts";
-import type { Database } from "../db/client/client.ts";
+import type { Database, Waits } from "../db/client/client.ts";
 import { connectAsOwner, withAdvisoryLock } from "../db/client/owner.ts";
 import type { OwnerConnection } from "../db/client/owner.ts";
 import { ensureMessagePartitions } from "../db/messages/partitions.ts";
@@ -49,7 +49,10 @@ async function ensureTemplate(): Promise<void> {
 let template: Promise<void> | undefined;
 
 /** Creates a database with the current schema: a copy of the template, which takes less time than the migrations. */
-export async function createMigratedDatabase({ poolSize = 4 } = {}): Promise<MigratedDatabase> {
+export async function createMigratedDatabase({
+  poolSize = 4,
+  waits = {},
+}: { poolSize?: number; waits?: Partial<Waits> } = {}): Promise<MigratedDatabase> {
   await (template ??= ensureTemplate());
   const created = await createTestDatabase({ template: templateName });
   const owner = connectAsOwner({ url: created.url, applicationName: "test" });
@@ -62,7 +65,12 @@ export async function createMigratedDatabase({ poolSize = 4 } = {}): Promise<Mig
     join pg_database copy on copy.datname = ${created.name}`;
   const appUrl = new URL(created.url);
   appUrl.searchParams.set("role", "prosaas_app");
-  const db = createDatabase({ url: appUrl.toString(), poolSize, applicationName: "test", waits: patience });
+  const db = createDatabase({
+    url: appUrl.toString(),
+    poolSize,
+    applicationName: "test",
+    waits: { ...patience, ...waits },
+  });
   return {
     db,
     owner,

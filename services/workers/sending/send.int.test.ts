@@ -218,9 +218,10 @@ describe("an unavailable shard", () => {
     await stage.workers.serve("high");
     for (const id of there) await stage.workers.producer.wake("send", { business_id: id });
     await wake();
+    // Before the requests to the hanging shard time out.
     await until(() => stage.workers.shard.deliveries.length === 1, {
       what: "the other shard's message",
-      deadlineMs: 3_000,
+      deadlineMs: 20_000,
     });
     expect(hanging.batches.length).toBeGreaterThan(0);
     gate.resolve(undefined);

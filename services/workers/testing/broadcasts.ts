@@ -21,6 +21,15 @@ export function useBroadcastStage() {
   const wake = (id: string) => stage.workers.producer.wake("broadcast", { broadcast_id: id }, { expedite: true });
   const texts = () => stage.workers.shard.deliveries.map(({ text }) => text);
 
+  const logged = (fields: Record<string, string>, what: string, from = 0) =>
+    until(
+      () =>
+        stage.workers.lines
+          .slice(from)
+          .some((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
+      { what },
+    );
+
   const draft = async (count: number, changes: Partial<NewBroadcast> = {}): Promise<string> => {
     const id = uuidv7();
     const broadcast: NewBroadcast = {
@@ -61,19 +70,18 @@ export function useBroadcastStage() {
       await stage.workers.serve("high");
       await stage.workers.serve("broadcasts");
     },
-    reached: (id: string, wanted: string, deadlineMs = 60_000) =>
-      until(async () => (await status(id)) === wanted, { what: `the broadcast to be ${wanted}`, deadlineMs }),
+    reached: (id: string, wanted: string) =>
+      until(async () => (await status(id)) === wanted, { what: `the broadcast to be ${wanted}` }),
     wakeSends: () =>
       stage.workers.producer.wake("send_broadcasts", { business_id: stage.business }, { expedite: true }),
-    /** Waits for a run of `job` that logs `fields`. */
-    logged: (fields: Record<string, string>, what: string, from = 0) =>
-      until(
-        () =>
-          stage.workers.lines
-            .slice(from)
-            .some((line) => Object.entries(fields).every(([key, value]) => line[key] === value)),
-        { what },
-      ),
+    /** Waits for a run that logs `fields`. */
+    logged: (fields: Record<string, string>, what: string) => logged(fields, what),
+    /** Wakes a job and waits until a run after that logs `fields`. */
+    runEnded: async (wakeUp: () => Promise<unknown>, fields: Record<string, string>): Promise<void> => {
+      const before = stage.workers.lines.length;
+      await wakeUp();
+      await logged(fields, "the run", before);
+    },
     expectEachOnce: (count: number) =>
       expect(texts().toSorted()).toEqual(Array.from({ length: count }, (_, n) => `Hello N${n}`).toSorted()),
   });

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,6 +33,7 @@ import { createHandlers } from "../jobs.ts";
 import { createTestWorkers } from "./workers.ts";
 import type { TestWorkers } from "./workers.ts";
 import { createDecoder } from "../media/decoder/decoder.ts";
+import { decoderLimits } from "../media/decoder/limits.ts";
 import type { MediaDeps } from "../media/media_deps.ts";
 
 export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
@@ -62,7 +63,6 @@ type Shown = {
 
 /** A simulator, a real shard and workers for the tests of a file, with a paired business and a customer's phone. */
 export function useMediaStage() {
-  setDefaultTimeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), "prosaas-media-"));
   const store = createSealedStore(
     createFolderStore(join(folder, "store")),
@@ -86,8 +86,10 @@ export function useMediaStage() {
     workers = await createTestWorkers();
     workers.addresses.set(1, { shard: 1, url: server.url.href });
     const signer = createMediaSigner(KeyRing.parse(`k1:${randomBytes(32).toString("base64")}`), "https://api.example");
+    // A decoder starts in seconds on a busy machine.
+    const decoder = createDecoder({ ...decoderLimits, timeoutMs: 60_000 });
     const quota = createMediaQuota(workers.database.db, 1024 ** 3);
-    mediaDeps = { store, host: simulator.simulation.media!.address, signer, decoder: createDecoder(), quota };
+    mediaDeps = { store, host: simulator.simulation.media!.address, signer, decoder, quota };
     const deps = {
       ...workers.deps,
       shards: createShardClient({ token }),

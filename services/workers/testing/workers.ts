@@ -43,13 +43,19 @@ import { startTestEndpoint } from "./endpoint.ts";
 import type { TestEndpoint } from "./endpoint.ts";
 import { shardToken, startTestShard } from "./shard.ts";
 
+/**
+ * Timeout of requests, statements and leases: on a busy machine each may take seconds. A test of a timeout shortens its
+ * own.
+ */
+const patienceMs = 30_000;
+
 /** The workers' jobs over real Postgres and Redis, with one fake shard. */
 export async function createTestWorkers() {
-  const database = await createMigratedDatabase();
+  const database = await createMigratedDatabase({ waits: { statementMs: patienceMs } });
   // The Redis user of production; `queues.redis` belongs to the test.
   const served = createRedis(testRedisUrl("workers"), "queue");
   const queues = await createTestQueues(testRedisUrl(), served);
-  const redis = createRedis(testRedisUrl("workers"), "command");
+  const redis = createRedis(testRedisUrl("workers"), "command", undefined, { commandTimeout: patienceMs });
   const shard = startTestShard();
   const addresses = new Map([[1, { shard: 1, url: shard.url }]]);
   const log: Record<string, unknown>[] = [];
@@ -59,15 +65,15 @@ export async function createTestWorkers() {
     db: database.db,
     redis,
     router: createRouterOver({ addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 1),
-    shards: createShardClient({ token: shardToken, timeoutMs: 5_000 }),
-    moves: createShardMoves({ token: shardToken, timeoutMs: 5_000 }),
+    shards: createShardClient({ token: shardToken, timeoutMs: patienceMs }),
+    moves: createShardMoves({ token: shardToken, timeoutMs: patienceMs }),
     producer: queues.producer,
     publishEvents: createWorkerPublisher(redis, queues.producer, logger),
     logger,
     metrics: createWorkMetrics(metrics),
-    leaseTimes: { ttlMs: 2_000, renewMs: 100 },
-    shardMedia: createShardMedia({ token: shardToken, timeoutMs: 5_000 }),
-    shardChats: createShardChats({ token: shardToken, timeoutMs: 5_000 }),
+    leaseTimes: { ttlMs: patienceMs, renewMs: 100 },
+    shardMedia: createShardMedia({ token: shardToken, timeoutMs: patienceMs }),
+    shardChats: createShardChats({ token: shardToken, timeoutMs: patienceMs }),
     media: null,
     retention: {
       media: { orphanDays: 7, usedDays: null },
@@ -82,7 +88,7 @@ export async function createTestWorkers() {
     webhooks: {
       policy: createAddressPolicy({ allowPrivate: true }),
       secrets: createWebhookSecrets(KeyRing.parse(`test:${randomBytes(32).toString("base64")}`)),
-      timeoutMs: 500,
+      timeoutMs: patienceMs,
       health: healthPolicy,
     },
     recordings: null,

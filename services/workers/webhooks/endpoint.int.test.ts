@@ -28,7 +28,6 @@ describe("slow endpoints", () => {
       };
       stage.workers.shard.append("inbound", id, said);
     }
-    stage.workers.deps.webhooks.timeoutMs = 5_000;
     await stage.workers.serve("high");
     await stage.workers.producer.wake("inbound", { shard: 1 });
     await until(() => stage.workers.lines.some((line) => line["reason"] === "the job's share of the slots is taken"), {
@@ -38,7 +37,8 @@ describe("slow endpoints", () => {
     await stage.workers.queueMessage(stage.business, chat(1), "code 4711");
     await stage.workers.producer.wake("send", { business_id: stage.business });
     await until(() => stage.workers.shard.deliveries.length === 1, { what: "the message" });
-    expect(performance.now() - start).toBeLessThan(1_000);
+    // Far below the timeout of a request to an endpoint.
+    expect(performance.now() - start).toBeLessThan(10_000);
     hung.resolve(new Response(null, { status: 200 }));
   });
 
@@ -48,7 +48,6 @@ describe("slow endpoints", () => {
     for (const endpoint of slow) endpoint.answer = () => hung.promise;
     const other = await stage.workers.business();
     const quick = await stage.workers.endpoint(other);
-    stage.workers.deps.webhooks.timeoutMs = 10_000;
     // One slot more than a business's share.
     await stage.workers.serve("high", {
       definition: { ...definitionOf("high"), concurrency: 10, shares: { deliver: 9 } },
@@ -68,11 +67,12 @@ describe("slow endpoints", () => {
   test("cost no failed run", async () => {
     const endpoint = await stage.workers.endpoint(stage.business, { ordered: true });
     endpoint.answer = async () => {
-      await Bun.sleep(25);
+      await Bun.sleep(50);
       return undefined;
     };
     await receive(80);
-    await stage.workers.serve("high", { definition: { ...definitionOf("high"), timeoutMs: 1_000 } });
+    // A turn takes half of it and leaves the other half to the requests in flight.
+    await stage.workers.serve("high", { definition: { ...definitionOf("high"), timeoutMs: 5_000 } });
     await until(() => endpoint.received.length === 80, { what: "every event" });
     expect(texts(endpoint.received)).toEqual(Array.from({ length: 80 }, (_, n) => `${n}`));
     await settled(endpoint.id, "delivered");
@@ -93,6 +93,7 @@ describe("slow endpoints", () => {
   test("a hanging request times out with a reason", async () => {
     const endpoint = await stage.workers.endpoint(stage.business);
     endpoint.answer = () => new Promise(() => {});
+    stage.workers.deps.webhooks.timeoutMs = 500;
     await serve();
     await receive(1);
     const [delivery] = await until(
