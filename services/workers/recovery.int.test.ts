@@ -68,14 +68,13 @@ const fill = async (count: number) => {
 };
 const expectEachOnceInOrder = (count: number) =>
   expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
-const allSent = (deadlineMs: number) =>
+const allSent = () =>
   until(async () => (await workers.rows(business)).every((row) => row.status === "sent"), {
     what: "all messages sent",
-    deadlineMs,
   });
 
 describe("a killed worker", () => {
-  test("another worker finishes the batch within 8 s", async () => {
+  test("another worker finishes the batch", async () => {
     const gate = Promise.withResolvers<void>();
     workers.shard.beforeAnswer = async () => {
       if (workers.shard.batches.length === 2) await gate.promise;
@@ -90,10 +89,11 @@ describe("a killed worker", () => {
     await victim.child.exited;
     gate.resolve();
     const killed = performance.now();
-    await allSent(8_000);
-    expect(performance.now() - killed).toBeLessThan(8_000);
+    await allSent();
+    // The job's lock and the lease expire within 8 s; the rest is for a busy machine. BullMQ's own times take a minute.
+    expect(performance.now() - killed).toBeLessThan(25_000);
     expectEachOnceInOrder(130);
-    expect(survivor.output()).toContain("job taken over from a worker that died");
+    await until(() => survivor.output().includes("job taken over from a worker that died"), { what: "the log line" });
   });
 
   test("broadcasts reach each recipient exactly once", async () => {
@@ -123,12 +123,11 @@ describe("a killed worker", () => {
     await startWorker("low");
     await until(async () => (await getBroadcast(scope, id))?.status === "completed", {
       what: "the broadcast's end",
-      deadlineMs: 40_000,
     });
     expect(workers.shard.deliveries.map(({ text }) => text)).toEqual(
       recipients.map(({ fields }) => `Hello ${fields.n}`),
     );
-  });
+  }, 240_000);
 });
 
 describe("a worker process", () => {
@@ -148,21 +147,23 @@ describe("a worker process", () => {
     expect(await first.child.exited).toBe(0);
     expect(workers.shard.deliveries.length).toBe(50);
     await startWorker("all");
-    await allSent(10_000);
+    await allSent();
     expectEachOnceInOrder(130);
   });
 
   test("of all groups serves every queue and operations", async () => {
     await fill(3);
     const { port } = await startWorker("all");
-    await allSent(10_000);
+    await allSent();
     expectEachOnceInOrder(3);
     const get = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
     expect((await get("/health")).status).toBe(200);
     expect(await (await get("/ready")).json()).toMatchObject({ status: "ready" });
-    const metrics = await (await get("/metrics")).text();
-    expect(metrics).toContain('prosaas_queue_depth{queue="recordings",state="waiting"');
-    expect(metrics).toContain('prosaas_send_results_total{status="sent",service="prosaas-worker-all"} 3');
+    const metrics = async () => (await get("/metrics")).text();
+    expect(await metrics()).toContain('prosaas_queue_depth{queue="recordings",state="waiting"');
+    // The worker counts results after it wrote their rows.
+    const sent = 'prosaas_send_results_total{status="sent",service="prosaas-worker-all"} 3\n';
+    await until(async () => (await metrics()).includes(sent), { what: "the count of three results" });
   });
 
   test("names every configuration fault and exits 2", async () => {
@@ -196,6 +197,7 @@ describe("a worker process", () => {
     await until(registered, { what: "the registration" });
     child.kill("SIGTERM");
     expect(await child.exited).toBe(0);
-    expect(await registered()).toBeFalse();
+    // The catalogue follows the agent. Consul itself removes a dead service after ten minutes.
+    await until(async () => !(await registered()), { what: "the deregistration" });
   });
 });

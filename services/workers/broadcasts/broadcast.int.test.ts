@@ -13,7 +13,7 @@ import { refusal } from "../testing/shard.ts";
 import { useBroadcastStage } from "../testing/broadcasts.ts";
 
 const stage = useBroadcastStage();
-const { chat, draft, expectEachOnce, logged, reached, scope, serve, start, texts, wake, wakeSends } = stage;
+const { chat, draft, expectEachOnce, logged, reached, runEnded, scope, serve, start, texts, wake, wakeSends } = stage;
 
 describe("recipients", () => {
   test("sends each recipient their text, in order", async () => {
@@ -33,7 +33,9 @@ describe("recipients", () => {
     expect(first).toMatchObject({ chat: chat(0), status: "released", message_status: "sent" });
     await until(() => endpoint.received.length === 2, { what: "the events" });
     expect(endpoint.received.map(({ data }) => data["status"]).toSorted()).toEqual(["completed", "running"]);
-    expect(await stage.workers.liveEvents(stage.business, "broadcast.status")).toEqual([
+    const liveEvents = () => stage.workers.liveEvents(stage.business, "broadcast.status");
+    await until(async () => (await liveEvents()).length === 2, { what: "the live events" });
+    expect(await liveEvents()).toEqual([
       { broadcast_id: id, status: "running" },
       { broadcast_id: id, status: "completed" },
     ]);
@@ -61,7 +63,7 @@ describe("recipients", () => {
     await addOptOut(scope(), chat(1));
     await wake(id);
     await wakeSends();
-    await reached(id, "completed", 20_000);
+    await reached(id, "completed");
     expect(texts()).toEqual(["Hello N0", "Hello N2"]);
     const [, second] = await listRecipients(scope(), id, { after: 0, limit: 3 });
     expect(second).toMatchObject({ chat: chat(1), message_status: "failed", error_code: "opted_out" });
@@ -146,14 +148,8 @@ describe("pause and cancel", () => {
     await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, {
       what: "the batch in flight",
     });
-    await wake(id);
-    await wakeSends();
-    await until(
-      () => stage.workers.lines.filter((line) => line["job"] === "broadcast" && line["outcome"] === "done").length > 0,
-      {
-        what: "a run",
-      },
-    );
+    await runEnded(() => wake(id), { job: "broadcast", outcome: "done" });
+    await runEnded(wakeSends, { job: "send_broadcasts" });
     expect(stage.workers.shard.deliveries.length).toBe(handedOver);
     expect((await broadcastProgress(scope(), id)).messages.queued).toBeGreaterThan(0);
     expect((await changeBroadcastStatus(scope(), id, "resume"))?.outcome).toBe("changed");
@@ -188,9 +184,7 @@ describe("pause and cancel", () => {
     });
     await logged({ job: "broadcast", outcome: "done" }, "the steps' end");
     sending = true;
-    const before = stage.workers.lines.length;
-    await wakeSends();
-    await logged({ job: "send_broadcasts" }, "a run", before);
+    await runEnded(wakeSends, { job: "send_broadcasts" });
     expect(stage.workers.shard.batches).toHaveLength(0);
   });
 

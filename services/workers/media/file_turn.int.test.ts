@@ -64,9 +64,13 @@ describe("file turn", () => {
       where message_id = (select min(message_id::text)::uuid from media_fetches where business_id = ${business_id})
       returning message_id`;
     await workers.producer.wake("fetch_media", { business_id });
-    await until(async () => (await pendingOf(business_id)) <= 1, { what: "the other files" });
-    const rest = await workers.database.owner`select * from media_fetches where business_id = ${business_id}`;
-    for (const row of rest) expect(row).toMatchObject({ message_id, attempts: 2, error: expect.any(String) });
+    const pending = () => workers.database.owner`select * from media_fetches where business_id = ${business_id}`;
+    await until(async () => (await pending()).every(({ error }) => error !== null), {
+      what: "the other files, and the end of the failing attempt",
+    });
+    for (const row of await pending()) {
+      expect(row).toMatchObject({ message_id, attempts: 2, error: expect.any(String) });
+    }
   });
 
   test("holds the lease until every file ends", async () => {

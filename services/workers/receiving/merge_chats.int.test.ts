@@ -43,6 +43,8 @@ describe("an account's chats", () => {
     receive("first", lid);
     await drain("inbound");
     expect(await chats()).toEqual([["first", lid]]);
+    // The endpoint receives the events of different chats in any order.
+    await until(() => endpoint.received.length === 1, { what: "the first event" });
     const names = [{ alias: lid, chat: number }];
     receive("first", number, { names, timestamp: at });
     receive("second", number, { names });

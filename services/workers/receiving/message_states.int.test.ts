@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { whatsappMessageId } from "../../../lib/core/ids.ts";
+import { threadCpuMs } from "../../../lib/testing/cpu_time.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { referenceIn, storedContent } from "../../../lib/messages/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
@@ -31,7 +32,7 @@ async function drain() {
 const target = (wa_message_id: string, more = {}) => ({ wa_message_id, from_me: false, ...more });
 describe("a message whose content arrives later", () => {
   test.each(["unavailable", "unknown"] as const)("is one row with two events: %s", async (type) => {
-    const endpoint = await stage.workers.endpoint(stage.business, { events });
+    const endpoint = await stage.workers.endpoint(stage.business, { events, ordered: true });
     const content: MessageContent = type === "unknown" ? { type, kind: "field 150" } : { type, reason: "not_resent" };
     const timestamp = append("M1", content);
     append("M2", { type: "text", text: "next" });
@@ -132,9 +133,9 @@ describe("edits, deletions and reactions", () => {
     expect(await drain()).toHaveLength(5_000);
     for (let n = 0; n < 500; n++)
       append(`R${n}`, { type: "reaction", target: target("M1"), emoji: "👍" }, writtenBy(ada));
-    const started = performance.now();
+    const before = threadCpuMs();
     const [first] = await drain();
-    expect(performance.now() - started).toBeLessThan(3_000);
+    expect(threadCpuMs() - before).toBeLessThan(3_000);
     expect(first).toMatchObject({ text: "0", reactions: [{ sender: ada, emoji: "👍" }] });
   });
 

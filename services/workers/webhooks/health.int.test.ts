@@ -39,9 +39,9 @@ describe("health", () => {
     });
     await until(() => watching.received.length === 1, { what: "the notice" });
     expect(watching.received[0]!.data).toMatchObject({ webhook_id: failing.id, reason: "It answered 500." });
-    expect(await stage.workers.liveEvents(stage.business, "webhook.paused")).toMatchObject([
-      { webhook_id: failing.id },
-    ]);
+    const liveEvents = () => stage.workers.liveEvents(stage.business, "webhook.paused");
+    await until(async () => (await liveEvents()).length > 0, { what: "the live event" });
+    expect(await liveEvents()).toMatchObject([{ webhook_id: failing.id }]);
 
     broken = false;
     await passTime(failing.id);
