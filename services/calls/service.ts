@@ -46,22 +46,36 @@ export type CallsServiceOptions = {
   logger: Logger;
   consul: ConsulClient;
   name: string;
+  /** Replaces the timeouts of what a caller waits for: on the busy machine of a test, all take longer. */
+  patience?: CallPatience;
+};
+
+export type CallPatience = {
+  /** For the answer to a Redis command, ms. */
+  redisMs: number;
+  /** For a connection to Postgres, and for each of its answers, ms. */
+  databaseMs: number;
 };
 
 /**
  * Builds the service and listens. On a stop it takes no new calls, carries the live ones until they end or the grace
  * period is over, and hands the rest over.
  */
-export async function startCalls({ config, life, logger, consul, name }: CallsServiceOptions): Promise<CallsService> {
+export async function startCalls(options: CallsServiceOptions): Promise<CallsService> {
+  const { config, life, logger, consul, name, patience } = options;
   const metrics = createMetrics(name);
   const db = createDatabase({
     url: config.DATABASE_URL_POOLER,
     poolSize: config.DATABASE_POOL_SIZE,
     applicationName: name,
+    ...(patience && { waits: { acquireMs: patience.databaseMs, answerMs: patience.databaseMs } }),
   });
   life.onStop("database", () => db.close());
-  const redis = createRedis(config.REDIS_URL, "gate", (error) =>
-    logger.warn({ error: messageOf(error) }, "Redis is unavailable"),
+  const redis = createRedis(
+    config.REDIS_URL,
+    "gate",
+    (error) => logger.warn({ error: messageOf(error) }, "Redis is unavailable"),
+    patience && { commandTimeout: patience.redisMs },
   );
   life.onStop("redis", () => redis.disconnect());
   life.onStop("memory guard", startMemoryGuard(redis, metrics));
@@ -93,7 +107,7 @@ export async function startCalls({ config, life, logger, consul, name }: CallsSe
     store,
     capacity,
     limit,
-    lines: createLineDirectory({ db, logger }),
+    lines: createLineDirectory({ db, logger, ...(patience && { patienceMs: patience.databaseMs }) }),
     authorizeDial: createDialAuthorization(
       { allowedDestinations: config.CALLS_ALLOWED_DESTINATIONS, perDay: config.CALLS_PER_DAY },
       createDailyCalls({ redis }),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { getCall } from "../../lib/db/index.ts";
 import { createLifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
+import { freePort } from "../../lib/testing/free_port.ts";
 import { createRedisServer } from "../../lib/testing/redis_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import type { SimulatedCall } from "../simulator/carrier/call.ts";
@@ -18,8 +19,9 @@ const redisServer = await createRedisServer();
 let stack: Stack;
 beforeAll(async () => {
   await redisServer.start();
-  const env = { CALL_RECOVERY_MS: "1500", CALL_AGENT_PATIENCE_MS: "1500", STREAM_IDLE_MS: "700" };
-  stack = await startStack({ replicas: 2, redisUrl: redisServer.url, env });
+  const env = { CALL_RECOVERY_MS: "8000", CALL_AGENT_PATIENCE_MS: "4000", STREAM_IDLE_MS: "3000" };
+  const patience = { redisMs: 2_000, databaseMs: 2_000 };
+  stack = await startStack({ replicas: 2, redisUrl: redisServer.url, env, patience });
   await until(async () => (await stack.capacity.announce()) === 0, { what: "the first recovery to end" });
 });
 afterAll(async () => {
@@ -32,6 +34,16 @@ const marks = (call: SimulatedCall) => call.view().streams.flatMap((stream) => s
 const heard = (call: SimulatedCall, mark: string) =>
   until(() => marks(call).includes(mark), { what: `the caller to hear ${mark}` });
 
+/** Each answer comes once Redis's two seconds are over: both before the service's own deadline of 13 s. */
+const expectRefusal = (call: SimulatedCall) => {
+  const asked = call.view().log.filter(({ what }) => what === "asked");
+  expect(asked.map(({ detail }) => detail)).toEqual([
+    expect.stringContaining("/voice → 503"),
+    expect.stringContaining("/fallback → 503"),
+  ]);
+  expect(asked[1]!.at_ms).toBeLessThan(10_000);
+};
+
 describe("without Redis", () => {
   test("live calls continue, new ones get 503", async () => {
     const { number } = await stack.business();
@@ -40,10 +52,8 @@ describe("without Redis", () => {
     await redisServer.stop();
 
     const refused = dial(number);
-    const start = performance.now();
     await refused.done;
-    expect(performance.now() - start).toBeLessThan(1500);
-    expect(refused.view().log.map(({ detail }) => detail)).toContainEqual(expect.stringContaining("/voice → 503"));
+    expectRefusal(refused);
     for (const { opsUrl } of stack.replicas) expect((await fetch(`${opsUrl}/ready`)).status).toBe(503);
     const metrics = await Promise.all(
       stack.replicas.map(async ({ opsUrl }) => (await fetch(`${opsUrl}/metrics`)).text()),
@@ -67,13 +77,7 @@ describe("without Redis", () => {
     try {
       const refused = dial(number);
       await refused.done;
-      const asked = refused.view().log.filter(({ what }) => what === "asked");
-      expect(asked.map(({ detail }) => detail)).toEqual([
-        expect.stringContaining("/voice → 503"),
-        expect.stringContaining("/fallback → 503"),
-      ]);
-      // Each within the half second that Redis has, far below the 15 s of the carrier.
-      expect(asked[1]!.at_ms).toBeLessThan(4000);
+      expectRefusal(refused);
       const before = call.view().heard_ms;
       await until(() => call.view().heard_ms > before + 500, { what: "the call to go on" });
     } finally {
@@ -124,7 +128,8 @@ describe("without an agent", () => {
   test("a restarted agent resumes in the same stream", async () => {
     const own = createLifecycle("agent");
     const logger = createLogger("agent", "error");
-    const first = serveAgent({ host: "127.0.0.1", port: 0, transferTo: null, life: own, logger });
+    const port = await freePort();
+    const first = serveAgent({ host: "127.0.0.1", port, transferTo: null, life: own, logger });
     const replica = await stack.addReplica({ CALL_AGENT_URL: first.url });
     stack.door.lead([replica.port]);
     const { number } = await stack.business();
@@ -132,7 +137,7 @@ describe("without an agent", () => {
     await heard(call, "keys:12");
     await own.stop();
     const again = createLifecycle("agent");
-    serveAgent({ host: "127.0.0.1", port: first.port, transferTo: null, life: again, logger });
+    serveAgent({ host: "127.0.0.1", port, transferTo: null, life: again, logger });
     await heard(call, "welcome_back");
     call.press("3");
     await heard(call, "keys:123");
@@ -166,10 +171,15 @@ describe("without a carrier", () => {
 describe("without Postgres", () => {
   test("known numbers are answered, ends written later", async () => {
     const business = await stack.business();
-    const first = dial(business.number);
-    await heard(first, "greeting");
-    first.hangUp();
-    await until(() => getCall(business.scope, first.sid), { what: "the first row" });
+    // Each replica has a cache of its own.
+    for (const { port } of stack.replicas) {
+      stack.door.lead([port]);
+      const known = dial(business.number);
+      await heard(known, "greeting");
+      known.hangUp();
+      await until(() => getCall(business.scope, known.sid), { what: "the row" });
+    }
+    stack.door.lead(stack.replicas.map(({ port }) => port));
 
     stack.reachDatabase(false);
     const call = dial(business.number);

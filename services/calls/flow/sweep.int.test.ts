@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { until } from "../../../lib/testing/until.ts";
 import { sid } from "../testing/call.ts";
 import { startStack } from "../testing/stack.ts";
 import type { Stack } from "../testing/stack.ts";
@@ -22,6 +23,11 @@ test.each(["before its turn", "in its turn"])("the sweep spares a call that chan
     const party = { callSid, direction: "inbound", from: "+15551112222", to: number, status: "in-progress" } as const;
     await core.store.begin(newCallState(party, line, Date.now()));
   }
+  // Times are whole milliseconds: a change within the first one would leave the time of the call as it is.
+  await until(async () => (await core.store.stale(1, 10)).some(({ callSid }) => callSid === live), {
+    what: "another millisecond",
+    everyMs: 1,
+  });
   const change = () => core.store.change(live, () => ({ step: "streaming" }));
   const store: Core["store"] = {
     ...core.store,

@@ -68,6 +68,8 @@ export function useForgeryStage() {
     const signature = forgery.signature === undefined ? signed : forgery.signature;
     const response = await fetch(url, {
       method: forgery.method ?? "POST",
+      // A test may have closed the connections of earlier requests at the door.
+      keepalive: false,
       headers: {
         "content-type": forgery.contentType ?? "application/x-www-form-urlencoded",
         ...(signature === null ? {} : { "x-twilio-signature": signature }),
@@ -99,7 +101,7 @@ export function useForgeryStage() {
     const before = await memory();
     const result = await work();
     expect(await memory()).toEqual(before);
-    expect((await fetch(`${stack.door.url}/nothing`)).status).toBe(404);
+    expect((await fetch(`${stack.door.url}/nothing`, { keepalive: false })).status).toBe(404);
     return result;
   }
 
@@ -109,7 +111,7 @@ export function useForgeryStage() {
     { signed = callSid, upgrade = true, signature = "" } = {},
   ): Promise<number> {
     const url = `${stack.door.url.replace("http", "ws")}/media/${signed}`;
-    const { promise, resolve } = Promise.withResolvers<number>();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
     const socket = connect(stack.door.port, "127.0.0.1", () => {
       const lines = [
         `GET /media/${callSid} HTTP/1.1`,
@@ -130,6 +132,8 @@ export function useForgeryStage() {
       resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(data.toString())?.[1]));
       socket.destroy();
     });
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("the connection was closed without an answer")));
     return promise;
   }
 

@@ -21,7 +21,7 @@ import { Carrier, carrierControl, carrierRest } from "../../simulator/carrier/in
 import { serveAgent } from "../agent/agent.ts";
 import { callsEnv } from "../config.ts";
 import { startCalls } from "../service.ts";
-import type { CallsService } from "../service.ts";
+import type { CallPatience, CallsService } from "../service.ts";
 import { createCallStore } from "../state/store.ts";
 import { startProcess } from "./process.ts";
 import type { ProcessOptions, ServiceProcess } from "./process.ts";
@@ -39,6 +39,8 @@ export type StackOptions = {
   agentUrl?: string;
   /** A Redis of the test's own, which it may stop. */
   redisUrl?: string;
+  /** Timeouts of the replicas in this process. */
+  patience?: CallPatience;
 };
 
 /** As with Consul, a replica gets no requests before its first check passes. */
@@ -48,10 +50,17 @@ const ready = (url: string) => until(async () => (await fetch(`${url}/ready`)).o
 export const someNumber = () => `+1555${String(randomBytes(4).readUInt32BE() % 10_000_000).padStart(7, "0")}`;
 
 /** Replicas of the service behind a proxy, with a database, an agent and a simulated carrier. */
-export async function startStack({ replicas: count = 1, env = {}, transferTo, agentUrl, redisUrl }: StackOptions = {}) {
+export async function startStack({
+  replicas: count = 1,
+  env = {},
+  transferTo,
+  agentUrl,
+  redisUrl,
+  patience = { redisMs: 10_000, databaseMs: 10_000 },
+}: StackOptions = {}) {
   const lines: Record<string, unknown>[] = [];
   const logger = createLogger("test", "info", { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const redis = createRedis(redisUrl ?? testRedisUrl(), "command");
+  const redis = createRedis(redisUrl ?? testRedisUrl(), "queue");
   await redis.flushdb();
   const consul: ConsulClient = createConsul({ addr: testConsulAddr() });
   await consul.api.kv.del(callLimitKey);
@@ -98,7 +107,7 @@ export async function startStack({ replicas: count = 1, env = {}, transferTo, ag
     const life = createLifecycle("calls", (label, error) => logger.error({ label, error }, "could not be closed"));
     const parsed = parseConfig(callsEnv, { ...environment, ...more });
     if ("faults" in parsed) throw new Error(JSON.stringify(parsed.faults));
-    const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls" });
+    const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls", patience });
     const { port, url } = service.served;
     const replica = { ...service, life, port, url, opsUrl: service.operational.url };
     await ready(replica.opsUrl);

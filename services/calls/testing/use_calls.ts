@@ -8,6 +8,12 @@ import type { Stack } from "./stack.ts";
 
 export const transferTo = "+15550009999";
 
+/**
+ * Bound of the silence between two streams of a call, about a second on an idle machine. It is below every timeout that
+ * a resumption could wait for; the shortest is STREAM_IDLE_MS, 15 s.
+ */
+export const longestSilenceMs = 10_000;
+
 /** Two replicas for the tests of a file, without calls at the start of each test. */
 export function useCalls() {
   let stack: Stack;
