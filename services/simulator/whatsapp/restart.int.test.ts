@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../lib/testing/free_port.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { connect, ending, opened, trust } from "../testing/client.ts";
 import { control, freshPhone, paired } from "../testing/control.ts";
@@ -21,7 +22,7 @@ afterEach(async () => {
 });
 
 /** Starts the service in a process of its own. */
-async function start(port = 0) {
+async function start(port: number) {
   const child = Bun.spawn(programCommand("services/simulator/main.ts"), {
     env: {
       ...programEnv(),
@@ -53,7 +54,7 @@ async function start(port = 0) {
 }
 
 test("keeps root, phones, messages and mail after SIGKILL", async () => {
-  const first = await start();
+  const first = await start(await freePort());
   trust(first.rootBase64);
   const { phone, auth } = await paired(first);
   const [contact, later] = [freshPhone(), freshPhone()];
@@ -69,6 +70,7 @@ test("keeps root, phones, messages and mail after SIGKILL", async () => {
     async () =>
       (await control(first.url, token).get<{ devices: { online: boolean }[] }>(`/phones/${phone}`)).body.devices[0]
         ?.online === false,
+    { what: "the client to be offline" },
   );
   // Acknowledged over HTTP while the client is offline.
   await control(first.url, token).post(`/phones/${later}/messages`, { to: phone, text: "while you were out" });
@@ -111,7 +113,7 @@ test("exits 2 without a token", async () => {
 });
 
 test("requires the token on every control route", async () => {
-  const { url } = await start();
+  const { url } = await start(0);
   const call = "/calls/CA00000000000000000000000000000000";
   for (const [method, path] of [
     ["GET", "/root"],

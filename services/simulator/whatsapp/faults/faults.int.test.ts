@@ -137,6 +137,10 @@ describe("faults", () => {
     const { auth } = await paired(simulator);
     await api.post("/faults", { kind: "unavailable", at: "upgrade", times: 1 });
     expect(await ending(client(auth, { connectTimeoutMs: 300 }))).toBeOneOf([408, 503, 428]);
+    // The client may give up before the simulator reads its request.
+    await until(async () => (await api.get<{ data: unknown[] }>("/faults")).body.data.length === 0, {
+      what: "the refusal",
+    });
     await openClient(auth);
   });
 

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeCertificate } from "../../../../lib/testing/certificate.ts";
+import { until } from "../../../../lib/testing/until.ts";
 import { control } from "../../testing/control.ts";
 import type { Simulator } from "../../simulator.ts";
 import { startSimulator } from "../../simulator.ts";
@@ -44,9 +45,9 @@ describe("the media host", () => {
     expect(await client.exited).toBe(0);
     const { body } = await control(simulator.url).get<{ data: { phone: string; devices: unknown[] }[] }>("/phones");
     const contact = body.data.find(({ devices }) => devices.length === 0);
-    expect((await control(simulator.url).messages(contact!.phone)).data).toMatchObject([
-      { type: "document", text: "the menu" },
-    ]);
+    const shown = async () => (await control(simulator.url).messages(contact!.phone)).data;
+    await until(async () => (await shown()).length > 0, { what: "the message" });
+    expect(await shown()).toMatchObject([{ type: "document", text: "the menu" }]);
   });
 
   test("answers 404 to unknown and escaping paths", async () => {

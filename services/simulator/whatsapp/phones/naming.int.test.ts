@@ -36,6 +36,8 @@ describe("the names of an account", () => {
     await sock.sendMessage(jid(contact), { text: "found" });
     await until(async () => (await api.texts(contact)).length > 0, { what: "the message" });
     expect(await api.texts(contact)).toEqual(["found"]);
-    expect(acks.filter(({ error }) => error === undefined)).toHaveLength(1);
+    const accepted = () => acks.filter(({ error }) => error === undefined);
+    await until(() => accepted().length > 0, { what: "the acknowledgement" });
+    expect(accepted()).toHaveLength(1);
   });
 });
