@@ -10,8 +10,9 @@ import { programCommand, programEnv } from "../../../lib/testing/program.ts";
 describe("deadline of a request", () => {
   test("answers 503 with Retry-After while a dependency hangs", async () => {
     const hold = Promise.withResolvers<void>();
+    let limitMs = 500;
     const api = await createHarness({
-      deadlineMs: () => 500,
+      deadlineMs: () => limitMs,
       queueDepths: async () => {
         await hold.promise;
         return [];
@@ -23,6 +24,7 @@ describe("deadline of a request", () => {
       "1",
       "urn:prosaas:problem:unavailable",
     ]);
+    limitMs = 30_000;
     expect((await api.request("GET", "/v1/businesses")).status).toBe(200);
     hold.resolve();
     await api.close();

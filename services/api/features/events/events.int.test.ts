@@ -223,7 +223,7 @@ describe("slots of streams", () => {
     Number(/api_event_streams\{[^}]*\} (\d+)/.exec((await served.request("GET", "/metrics", { key: "" })).body)![1]);
 
   test("are released when a stalled reader is cut", async () => {
-    const streams = { total: 10, share: 10, shareOfKey: 2, stallMs: 300 };
+    const streams = { total: 10, share: 10, shareOfKey: 2, stallMs: 5_000 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
     const ask = () =>
       served.app.request("/v1/admin/events", { headers: { authorization: `Bearer ${served.adminKey}` } });
@@ -236,21 +236,23 @@ describe("slots of streams", () => {
   });
 
   test("are held while a reader keeps reading", async () => {
-    const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 300 };
+    const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 2_000 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });
     const { id, key } = await served.business();
     const response = await served.app.request(`/v1/businesses/${id}/events`, {
       headers: { authorization: `Bearer ${key}` },
     });
     const reader = response.body!.getReader();
-    for (let n = 0; n < 8; n++) {
+    // Twice as long as a reader may stall.
+    const end = performance.now() + 2 * streams.stallMs;
+    while (performance.now() < end) {
       await publish(id, "message.sent");
-      await reader.read();
-      await Bun.sleep(0);
+      expect((await reader.read()).done).toBeFalse();
+      await Bun.sleep(50);
     }
     expect(await openOf(served)).toBe(1);
     await reader.cancel();
-    expect(await openOf(served)).toBe(0);
+    await until(async () => (await openOf(served)) === 0, { what: "the slot to be released" });
     await served.close();
   });
 });
