@@ -28,7 +28,6 @@ type Replica = {
   skewMs: number;
   log: () => string;
   request(method: string, path: string, options?: { key?: string; body?: object }): Promise<Answer>;
-  text(path: string): Promise<string>;
   stop(): Promise<void>;
 };
 
@@ -67,6 +66,13 @@ async function startReplica(skewMs: number): Promise<Replica> {
   })();
   const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log" });
   const url = `http://127.0.0.1:${port}`;
+  const [, opsPort] = await until(() => /"ops_port":(\d+)/.exec(log), { what: "the operational port in the log" });
+  // A start waits for the database's time for two seconds only.
+  const isMeasured = async () => {
+    const answer = await fetch(`http://127.0.0.1:${opsPort}/ready`);
+    return answer.ok && /\d+ ms (ahead of|behind)/.test(await answer.text());
+  };
+  await until(isMeasured, { what: "the database's time" });
   return {
     skewMs,
     log: () => log,
@@ -78,7 +84,6 @@ async function startReplica(skewMs: number): Promise<Replica> {
       });
       return { status: answer.status, body: await answer.json().catch(() => undefined) };
     },
-    text: async (path) => (await fetch(`${url}${path}`)).text(),
     stop: async () => {
       api.kill("SIGTERM");
       await api.exited;

@@ -54,7 +54,8 @@ describe("the process", () => {
     })();
     const [, port] = await until(() => /"port":(\d+)/.exec(log), { what: "the port in the log" });
     const url = `http://127.0.0.1:${port}`;
-    const [, opsPort] = /"ops_port":(\d+)/.exec(log) ?? [];
+    const [, opsPort] = await until(() => /"ops_port":(\d+)/.exec(log), { what: "the operational port in the log" });
+    await until(async () => (await fetch(`http://127.0.0.1:${opsPort}/ready`)).ok, { what: "readiness" });
     for (const path of ["/health", "/ready", "/metrics"]) {
       expect((await fetch(`http://127.0.0.1:${opsPort}${path}`)).status).toBe(200);
       expect((await fetch(`${url}${path}`)).status).toBe(404);

@@ -140,6 +140,8 @@ describe("calls", () => {
     const ofCalls = createRedis(testRedisUrl("calls"), "command");
     const consul = createConsul({ addr: testConsulAddr() });
     await consul.api.kv.del(callLimitKey);
+    // Leases of earlier files end at any time.
+    await ofCalls.del("prosaas:{calls}:active");
     const capacity = createCallCapacity({ redis: ofCalls, leaseMs: 60_000, recoveryMs: 0 });
     const counting = createCallCapacity({ redis, leaseMs: 60_000, recoveryMs: 0 });
     const own = await createHarness({
