@@ -66,16 +66,17 @@ describe("outbox quotas", () => {
   });
 
   test("count messages queued before the process started", async () => {
-    const { harness, business } = await start({ queuedMessages: 3 });
+    const { harness, business } = await start({ queuedMessages: 200 });
     const one = await business();
     await harness.database.owner`
       insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at)
       select gen_random_uuid(), ${one.id}, 'outbound', 'a@s.whatsapp.net', 'text', 'x', n::text, 'queued', now()
-      from generate_series(1, 3) n`;
+      from generate_series(1, 200) n`;
     // The first message starts the usage read without waiting for it.
     const { accepted, refusal } = await sendUntilRefused(one.send, 1_000);
     expect(refusal).toMatchObject(quotaExceeded("queued_messages"));
-    expect(accepted).toBeLessThanOrEqual(3);
+    // Its own messages alone would reach the quota later.
+    expect(accepted).toBeLessThan(100);
   });
 
   test("do not count replayed requests", async () => {
