@@ -160,8 +160,10 @@ export async function checkSecretRollout(cluster: Cluster, stack: Stack): Promis
   const watch = (async () => {
     let since: number | null = null;
     while (!watching.signal.aborted) {
+      const asked = performance.now();
       since = (await passing()) < before.length - 1 ? (since ?? performance.now()) : null;
-      if (since !== null) longestMs = Math.max(longestMs, performance.now() - since);
+      // Until the last question: on a busy machine its answer is late.
+      if (since !== null) longestMs = Math.max(longestMs, asked - since);
     }
   })();
   const output = await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]);

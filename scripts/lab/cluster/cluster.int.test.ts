@@ -107,7 +107,7 @@ describe("task cluster", () => {
 
   test.each(["SIGINT", "SIGTERM"] as const)("removes everything after %s", async (signal) => {
     const child = start("up", "--agents-only", "--servers", "1", "--clients", "1");
-    await until(async () => (await findNetwork(name)).namespaces.length > 0, { what: "a node", deadlineMs: 20_000 });
+    await until(async () => (await findNetwork(name)).namespaces.length > 0, { what: "a node" });
     child.kill(signal);
     expect(await child.exited).toBe(130);
     expect(await leftovers()).toEqual([]);

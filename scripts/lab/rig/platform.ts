@@ -239,7 +239,7 @@ export function startPlatform({
           >`select count(*)::integer as count from whatsapp_sessions where paired`;
           return row.count >= customers.length;
         };
-        await until(mirrored, { deadlineMs: 30_000, what: "the workers to store every session" });
+        await until(mirrored, { deadlineMs: 60_000, what: "the workers to store every session" });
         return customers;
       },
       webhook: async (businessId, url, events, changes = {}) => {

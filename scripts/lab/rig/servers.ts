@@ -28,7 +28,7 @@ export function server(
     address,
     start: async () => {
       child = launch();
-      await until(answers, { deadlineMs: 30_000, what: `a server at ${address}` });
+      await until(answers, { deadlineMs: 60_000, what: `a server at ${address}` });
     },
     stop: async (signal = death) => {
       child?.kill(signal);

@@ -96,7 +96,7 @@ export async function runHostile({
     const breaches = new Breaches(say);
 
     // Warm-up: the first requests of a process run code that is not compiled yet.
-    await until(() => tenant.posts.length >= 5, { deadlineMs: 30_000, what: "the tenant's first messages" });
+    await until(() => tenant.posts.length >= 5, { deadlineMs: 60_000, what: "the tenant's first messages" });
     const quietFrom = Date.now();
     await until(() => Date.now() - quietFrom > quietS * 1000, { deadlineMs: quietS * 2000, everyMs: 100 });
     await watch.takeBlocks();

@@ -71,7 +71,7 @@ export function startTenant(folder: string, given: TenantSettings): TenantProces
     pid: child.pid,
     posts,
     callFailures,
-    ready: async () => void (await until(() => up, { deadlineMs: 30_000, what: "the tenant's call" })),
+    ready: async () => void (await until(() => up, { deadlineMs: 60_000, what: "the tenant's call" })),
     stop: async () => {
       child.kill("SIGTERM");
       await child.exited;
