@@ -111,7 +111,8 @@ export function createApp({ version, shard, moving, journal, token, logger, metr
     const { business_id } = businessId.parse(c.req.param());
     const { messages, pacing, follows_accounts } = await bodyOf(c.req.raw, batchRequest);
     const results = await shard.get(business_id).send(messages, pacing, follows_accounts);
-    return c.json({ results: messages.map((message, i) => wireResult(message, results[i]!)) });
+    const now = Date.now();
+    return c.json({ results: messages.map((message, i) => wireResult(message, results[i]!, now)) });
   });
 
   app.route("/sessions", chatRoutes(shard));
@@ -141,7 +142,8 @@ function summaryOf(view: SessionView): SessionSummary {
   return summary;
 }
 
-function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): WireSendResult {
+/** `now`: the same for all results of a batch, so that their waits differ as their times do. */
+function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult, now: number): WireSendResult {
   switch (result.status) {
     case "sent":
       return {
@@ -167,7 +169,7 @@ function wireResult({ id, wa_message_id }: BatchMessage, result: SendResult): Wi
         id,
         wa_message_id,
         status: "paced",
-        wait_ms: Math.max(0, Math.ceil(result.notBefore - Date.now())),
+        wait_ms: Math.max(0, Math.ceil(result.notBefore - now)),
         holds: result.holds,
       };
   }

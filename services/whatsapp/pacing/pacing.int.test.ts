@@ -72,12 +72,13 @@ async function sendAll(
 
 describe("pacing", () => {
   test("is the default: one message, then wait times", async () => {
+    const started = performance.now();
     const [first, second] = await shard.send(business, [text(contacts[0]!, "now"), text(contacts[0]!, "later")]);
     expect(first?.status).toBe("sent");
     expect(second).toMatchObject({ status: "paced", holds: "everything" });
-    // A new number sends a tenth of 20 a minute: about one in 30 s.
+    // A new number sends a tenth of 20 a minute: about one in 30 s, counted from the first message.
     const wait = second!.wait_ms!;
-    expect(wait).toBeGreaterThan(20_000);
+    expect(wait + performance.now() - started).toBeGreaterThan(20_000);
     expect(wait).toBeLessThan(40_000);
     expect(await view()).toMatchObject({
       limits: { enabled: true },
@@ -105,7 +106,8 @@ describe("pacing", () => {
     expect(failed).toEqual([]);
     // Eleven gaps of 100 ms; JavaScript's timers may fire a millisecond early.
     expect(performance.now() - started).toBeGreaterThan(11 * 99);
-    expect(asked).toBeGreaterThan(10);
+    // A batch whose preparation takes longer than a gap sends two.
+    expect(asked).toBeGreaterThan(1);
     const { data } = await control<{ data: { text: string }[] }>(simulator, "GET", `/phones/${contact}/messages`);
     expect(data.map((shown) => shown.text)).toEqual(bodies);
   });
@@ -126,7 +128,7 @@ describe("pacing", () => {
       { status: "paced", holds: "first_contacts" },
       { status: "sent" },
     ]);
-    expect(results[1]!.wait_ms! - results[0]!.wait_ms!).toBeWithin(-5, 1);
+    expect(results[1]!.wait_ms).toBe(results[0]!.wait_ms);
   });
 
   test("staggers the new chats that wait", async () => {

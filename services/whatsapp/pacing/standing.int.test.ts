@@ -33,7 +33,7 @@ const stranger = async () => {
 
 describe("WhatsApp's restrictions of an account", () => {
   test("are read after linking and kept across restarts", async () => {
-    const { shard, simulator, business, phone } = scenario;
+    const { shard, simulator, business, phone, contact } = scenario;
     await makePhone(simulator, phone);
     const ends = inS(3_600);
     await restrict({ locked_until: ends, new_chats: { total: 50, used: 7, ends_at: ends } });
@@ -47,6 +47,8 @@ describe("WhatsApp's restrictions of an account", () => {
     await scenario.restart();
     await shard.reaches(business, "open");
     expect(await view()).toMatchObject(expected);
+    // A query at the start would precede the message.
+    expect((await shard.send(business, [text(contact, "hello")]))[0]?.status).toBe("sent");
     expect(stats.queries["w:mex"]).toBe(asked);
   });
 
