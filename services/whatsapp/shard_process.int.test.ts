@@ -18,7 +18,7 @@ async function deliver(target: () => ShardProcess, business: string, messages: B
       const results = await target().send(business, messages);
       return results.every(({ status }) => status !== "retry") ? results : undefined;
     },
-    { what: "every message to be decided", deadlineMs: 50_000, everyMs: 100 },
+    { what: "every message to be decided", deadlineMs: 90_000, everyMs: 100 },
   );
 }
 
@@ -116,7 +116,7 @@ describe("a killed shard", () => {
     expect(await (await survivor.request("GET", "/metrics")).text()).toMatch(
       /^prosaas_whatsapp_quarantined_total\S* 1$/m,
     );
-    expect(survivor.log()).toContain(`"wa_message_id":"${id}"`);
+    await until(() => survivor.log().includes(`"wa_message_id":"${id}"`), { what: "the log entry of the message" });
     expect(await survivor.view(business)).toMatchObject({ status: "open" });
   });
 });
@@ -147,7 +147,9 @@ describe("a shard process", () => {
     await shard.send(business, [text(contact, "the secret of the day")]);
     await control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: "the secret answer" });
     await until(async () => (await shard.readJournal("inbound")).length === 1);
+    const { logins } = simulator.simulation.stats;
     await control(simulator, "POST", "/faults", { kind: "drop", phone });
+    await until(() => simulator.simulation.stats.logins > logins, { what: "the next login" });
     await shard.reaches(business, "open");
     shard.process.kill("SIGTERM");
     await shard.exited;
@@ -184,7 +186,8 @@ describe("a shard process", () => {
     await until(() => both.log().includes("sealed again under the first key"), {
       what: "the volume to be sealed again",
     });
-    expect(both.log()).toContain('"former_keys_needed":false');
+    // The rest of the line may be read later.
+    await until(() => both.log().includes('"former_keys_needed":false'), { what: "the rest of the line" });
     await kill(both);
     await startWith(own);
   });

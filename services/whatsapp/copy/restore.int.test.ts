@@ -23,10 +23,10 @@ describe.each(["copied", "required"] as const)("a shard whose volume is lost (%s
     await first.pair(simulator, business, phone);
     await scenario.complete();
     const outgoing = ["out 1", "out 2", "out 3"].map((body) => text(contact, body));
-    expect((await first.send(business, outgoing)).every(({ status }) => status === "sent")).toBeTrue();
+    expect((await first.deliver(business, outgoing)).every(({ status }) => status === "sent")).toBeTrue();
     await write("in 1");
     await until(async () => (await received(first)).length === 1, { what: "the first message" });
-    await until(async () => (await scenario.copy()).appended_ago_ms > 600, { what: "a copy that is up to date" });
+    await scenario.upToDate(first);
     await kill(first);
     rmSync(volume, { recursive: true });
     await write("in 2");
@@ -34,12 +34,12 @@ describe.each(["copied", "required"] as const)("a shard whose volume is lost (%s
     await scenario.expireOwner();
     const second = launch(durability, emptyVolume());
     await second.reaches(business, "open");
-    expect(second.log()).toContain("restored the shard from its copy");
+    await until(() => second.log().includes("restored the shard from its copy"), { what: "the log entry" });
     await until(async () => (await received(second)).length >= 2, { what: "both messages" });
     expect(await received(second)).toEqual(["in 1", "in 2"]);
     // Handed over again by a worker that has lost the answer.
     const more = [...outgoing, text(contact, "out 4")];
-    expect((await second.send(business, more)).every(({ status }) => status === "sent")).toBeTrue();
+    expect((await second.deliver(business, more)).every(({ status }) => status === "sent")).toBeTrue();
     await write("in 3");
     await until(async () => (await received(second)).includes("in 3"), { what: "the third message" });
     const screen = await screenOf(simulator, contact);

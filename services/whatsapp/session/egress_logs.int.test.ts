@@ -43,7 +43,10 @@ describe("a shard with broken egress proxies", () => {
     }
     const metrics = await (await shard.request("GET", "/metrics")).text();
     expect(metrics).toContain("whatsapp_egress_proxy_up");
-    const shown = shard.log() + metrics + JSON.stringify(await shard.json("GET", "/sessions"));
+    const sessions = JSON.stringify(await shard.json("GET", "/sessions"));
+    shard.process.kill("SIGTERM");
+    await shard.exited;
+    const shown = shard.log() + metrics + sessions;
     expect(shown).toContain("an egress proxy does not work");
     for (const secret of new Set(Object.values(businesses).flatMap(formsOf))) expect(shown).not.toContain(secret);
   });

@@ -19,7 +19,7 @@ describe("a suspended process", () => {
     const { logins, messages_accepted: accepted } = simulator.simulation.stats;
     await control(simulator, "POST", "/faults", { kind: "ack_delay", ms: 5_000 });
     let sent = false;
-    const sending = shard.send(business, [text(contact, "across the stall")]).finally(() => (sent = true));
+    const sending = shard.deliver(business, [text(contact, "across the stall")]).finally(() => (sent = true));
     await until(() => simulator.simulation.stats.messages_accepted > accepted, { what: "the message" });
     shard.process.kill("SIGSTOP");
     expect(sent).toBeFalse();

@@ -31,15 +31,14 @@ async function outdatedShard(sessions: number): Promise<{ shard: ShardProcess; b
 
 // `bench:version` does the same with 200 sessions.
 describe("a client version that WhatsApp has retired", () => {
-  test("is replaced in Consul within seconds", async () => {
+  test("is replaced in Consul without a wait", async () => {
     const { shard, businesses } = await outdatedShard(4);
     expect(await (await shard.request("GET", "/metrics")).text()).toMatch(/whatsapp_alarms_total\S* 4\n/);
     // An invalid value is ignored.
     await setVersion("newest");
     await setVersion("2.4000.2");
-    const changed = performance.now();
-    await Promise.all(businesses.map((business) => shard.reaches(business, "open", 10_000)));
-    expect(performance.now() - changed).toBeLessThan(5_000);
+    // The next attempts alone would come after at least five minutes.
+    await Promise.all(businesses.map((business) => shard.reaches(business, "open")));
     expect(shard.process.exitCode).toBeNull();
   });
 
@@ -48,11 +47,14 @@ describe("a client version that WhatsApp has retired", () => {
     await setVersion("2.4000.2");
     await shard.reaches(businesses[0]!, "open");
     await forget();
+    const { stats } = scenario.simulator.simulation;
+    const { logins } = stats;
     await fault("drop");
+    await until(() => stats.logins > logins, { what: "the next login" });
     await shard.reaches(businesses[0]!, "open");
     await kill(shard);
     const successor = scenario.launch();
     await successor.reaches(businesses[0]!, "open");
-    expect(successor.log()).toContain("the last known value");
+    await until(() => successor.log().includes("the last known value"), { what: "the log entry" });
   });
 });

@@ -1,9 +1,15 @@
-/** A TCP proxy whose connections a test can cut. `listen`: its own port, to start a stopped one again. */
-export function proxyTo(hostname: string, port: number, listen = 0) {
+import { freePort } from "../../../lib/testing/free_port.ts";
+
+/**
+ * A TCP proxy whose connections a test can cut. `listen`: its own port, to start a stopped one again. No other process
+ * listens there after a stop.
+ */
+export async function proxyTo(hostname: string, port: number, listen?: number) {
+  const own = listen ?? (await freePort());
   const clients = new Set<Bun.Socket<{ upstream: Promise<Bun.Socket> }>>();
   const server = Bun.listen<{ upstream: Promise<Bun.Socket> }>({
     hostname: "127.0.0.1",
-    port: listen,
+    port: own,
     socket: {
       open: (client) => {
         clients.add(client);
@@ -22,7 +28,7 @@ export function proxyTo(hostname: string, port: number, listen = 0) {
     },
   });
   return {
-    port: server.port,
+    port: own,
     stop: () => {
       server.stop(true);
       for (const client of clients) client.terminate();

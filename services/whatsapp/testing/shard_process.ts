@@ -15,6 +15,12 @@ import {
 } from "./shard_under_test.ts";
 import type { Simulator } from "./shard_under_test.ts";
 
+/**
+ * A SHARD_INDEX that no earlier test of this process used: Consul keeps the lock of a killed shard for a while. Each
+ * test process has its own Consul; where several share one, the random part keeps them apart.
+ */
+let nextIndex = 4_000 + Math.floor(Math.random() * 4_000);
+
 /** A shard as it runs in production: a process of its own. */
 export type ShardProcess = ShardUnderTest & {
   process: Bun.Subprocess<"ignore", "pipe", "pipe">;
@@ -40,7 +46,7 @@ export const kill = async (shard: ShardProcess) => {
 export function processScenario(): ProcessScenario {
   let running: ShardProcess[] = [];
   const scenario = {
-    index: 4_000 + Math.floor(Math.random() * 1_000),
+    index: nextIndex,
     launch: (env: Record<string, string> = {}, flags: string[] = []) => {
       const started = launch(scenario, env, flags);
       running.push(started);
@@ -53,7 +59,8 @@ export function processScenario(): ProcessScenario {
   afterAll(() => scenario.simulator.stop());
   beforeEach(() => {
     running = [];
-    Object.assign(scenario, { volume: newVolume(), keys: newKeys(), index: scenario.index + 2 });
+    Object.assign(scenario, { volume: newVolume(), keys: newKeys(), index: nextIndex });
+    nextIndex += 2;
   });
   afterEach(async () => {
     for (const { process } of running) process.kill("SIGKILL");

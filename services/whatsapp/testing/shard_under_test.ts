@@ -16,6 +16,7 @@ import type {
 } from "../../../lib/contracts/shard/schemas.ts";
 import type { ProxyPool } from "../../../lib/egress/index.ts";
 import type { PacingSettings } from "../../../lib/contracts/shard/pacing.ts";
+import { maxBatch } from "../../../lib/contracts/shard/schemas.ts";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { until } from "../../../lib/testing/until.ts";
 // The simulator replaces WhatsApp in this service's tests only.
@@ -120,6 +121,19 @@ export class ShardUnderTest {
   ): Promise<SendResult[]> {
     const body = { messages, pacing, follows_accounts: followsAccounts };
     return (await this.json<{ results: SendResult[] }>("POST", `/sessions/${business}/messages`, body)).results;
+  }
+
+  /** Sends a batch as a worker does: repeats undecided messages until every one has a final result. */
+  async deliver(business: string, messages: BatchMessage[], deadlineMs = 90_000): Promise<SendResult[]> {
+    const decided = new Map<string, SendResult>();
+    const isDone = async () => {
+      const left = messages.filter(({ id }) => !decided.has(id));
+      for (const result of await this.send(business, left.slice(0, maxBatch)))
+        if (result.status === "sent" || result.status === "failed") decided.set(result.id, result);
+      return decided.size === messages.length;
+    };
+    await until(isDone, { what: "every message to be decided", deadlineMs });
+    return messages.map(({ id }) => decided.get(id)!);
   }
 
   async readJournal<S extends JournalStream>(

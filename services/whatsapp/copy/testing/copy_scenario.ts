@@ -27,6 +27,8 @@ export type CopyScenario = {
   copy(): Promise<ShardCopyRow>;
   /** Waits until the shard could be restored. */
   complete(): Promise<ShardCopyRow>;
+  /** Waits until the copy has every change of the shard. */
+  upToDate(shard: ShardProcess): Promise<void>;
   /** Ends what a dead owner still holds: its lock in Consul, and its lease in Postgres. */
   expireOwner(): Promise<void>;
   expireLock(): Promise<void>;
@@ -70,8 +72,13 @@ export function copyScenario(): CopyScenario {
           const copy = await getCopy(forPlatform(scenario.database.db), shards.index + 1);
           return copy?.complete ? copy : undefined;
         },
-        { what: "a complete copy", deadlineMs: 20_000 },
+        { what: "a complete copy" },
       ),
+    upToDate: async (shard) => {
+      const isUpToDate = async () =>
+        /whatsapp_copy_behind_seconds\S* 0$/m.test(await (await shard.request("GET", "/metrics")).text());
+      await until(isUpToDate, { what: "a copy that is up to date" });
+    },
     expireLock: async () => {
       const entry = await kvGet(consul, ownerKey(shards.index + 1));
       if (entry?.session) await consul.api.session.destroy(entry.session);

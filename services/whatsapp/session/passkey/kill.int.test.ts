@@ -41,6 +41,8 @@ describe("a shard that is killed amid a link with a passkey", () => {
     await link.answer("assertion", assertion);
     await target.shard.reaches(target.business, "open");
     const { code } = await link.onPhone();
+    target.shard.process.kill("SIGTERM");
+    await target.shard.exited;
     const log = target.shard.log();
     expect(log).toContain("passkey");
     for (const secret of [passkey.options!.challenge, assertion.response.signature, assertion.id, code!])
