@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { cpSync, rmSync } from "node:fs";
 import { createShardMoves } from "../../../lib/contracts/shard/index.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
@@ -20,12 +20,18 @@ describe("a move", () => {
     const at = { shard: 1, url: `http://127.0.0.1:${server.port}` };
     const moves = createShardMoves({ token });
     const order = { move_id: uuidv7(), fence: 1, from: 1, to: 2 };
-    const stopped = moves.stop(at, business, order);
-    await until(async () => (await moves.departures(at)).data[0]?.state === "leaving", { what: "the departure" });
-    // The state that a kill -9 leaves behind.
+    // The state that a kill -9 leaves behind while the session waits for its acknowledgements.
     const image = newVolume();
-    cpSync(scenario.volume, image, { recursive: true });
-    await stopped.catch(() => {});
+    const sessions = shard.shard;
+    const leave = sessions.leave.bind(sessions);
+    let state: string | undefined;
+    spyOn(sessions, "leave").mockImplementationOnce(async (id) => {
+      state = (await moves.departures(at)).data[0]?.state;
+      cpSync(scenario.volume, image, { recursive: true });
+      return leave(id);
+    });
+    await moves.stop(at, business, order);
+    expect(state).toBe("leaving");
     await shard.stop();
     rmSync(scenario.volume, { recursive: true });
     scenario.volume = image;

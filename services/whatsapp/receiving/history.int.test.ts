@@ -108,8 +108,8 @@ describe("a history on the media host", () => {
     const { host } = await startHost((socket, request) =>
       socket.end(answerOf(request.startsWith("GET /long ") ? longFile : file)),
     );
-    // Two seconds for the long one alone.
-    const share = new RateShare(1024 * 1024);
+    // Four seconds for the long one alone.
+    const share = new RateShare(512 * 1024);
     const shares = { inline: share, downloaded: share };
     const one = startHistory({ businessId: "one", mediaHost: host, shares });
     await one.history.take(notification("/long", longFile, long));
@@ -134,11 +134,12 @@ describe("a history on the media host", () => {
     const long = lengthened(512 * 1024);
     const longFile = await fileOf(long);
     const { host } = await startHost((socket) => socket.end(answerOf(longFile)));
-    const share = new RateShare(1024 * 1024);
+    // The turns take four times the deadline, the download a fraction of it.
+    const share = new RateShare(256 * 1024);
     const shares = { inline: share, downloaded: share };
-    const { history, tokens, isIdle } = startHistory({ mediaHost: host, shares, downloadDeadlineMs: 250 });
+    const { history, tokens, isIdle } = startHistory({ mediaHost: host, shares, downloadDeadlineMs: 500 });
     await history.take(notification("/long", longFile, long));
-    await until(isIdle, { what: "the history", deadlineMs: 10_000 });
+    await until(isIdle, { what: "the history" });
     expect(tokens[contact]).toMatchObject({ token: Buffer.from("token") });
   });
 
@@ -174,7 +175,7 @@ describe("a history on the media host", () => {
       if (request.startsWith("GET /broken ")) fail(socket);
       else socket.end(answerOf(file));
     });
-    const { history, tokens, isIdle } = startHistory({ mediaHost: host, downloadDeadlineMs: 100 });
+    const { history, tokens, isIdle } = startHistory({ mediaHost: host, downloadDeadlineMs: 300 });
     await history.take(notification("/broken"));
     await history.take(notification("/v/history.enc"));
     await until(() => contact in tokens, { what: "the second history" });

@@ -34,7 +34,8 @@ describe("hostile content", () => {
     await until(async () => (await journaled(other)).includes("to another business"), {
       what: "the other business's message",
     });
-    await until(async () => (await scenario.waitingMail()) === 0, { what: "every acknowledgement" });
+    for (const each of [phone, otherPhone])
+      await until(async () => (await scenario.waitingMail(each)) === 0, { what: "every acknowledgement" });
     const { blockMs } = loop.take();
     loop.stop();
 

@@ -94,7 +94,8 @@ describe("data that cannot be made durable", () => {
   test("is not acknowledged and comes again: tick", async () => {
     const { simulator, shard, business, phone, contact, fault } = scenario;
     await shard.pair(simulator, business, phone);
-    await fault("ticks", { mode: "delayed", ms: 300 });
+    // The ticks have to come after the end of `send`.
+    await fault("ticks", { mode: "delayed", ms: 3_000 });
     await shard.send(business, [text(contact, "x")]);
     const write_ = shard.db.write.bind(shard.db);
     shard.db.write = () => Promise.reject(new Error("database or disk is full"));

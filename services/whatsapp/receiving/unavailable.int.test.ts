@@ -12,7 +12,7 @@ const journaled = (count: number) =>
       const found = await entries();
       return found.length >= count ? found : undefined;
     },
-    { what: `${count} journal entries`, deadlineMs: 20_000 },
+    { what: `${count} journal entries` },
   );
 const pair = () => scenario.shard.pair(scenario.simulator, scenario.business, scenario.phone);
 
@@ -54,11 +54,13 @@ describe("a message without content", () => {
 
   test("keeps its time when the content comes later", async () => {
     await pair();
-    const { contact, write, simulator, shard, business } = scenario;
+    const { contact, fault, write, simulator, shard, business } = scenario;
+    // A request before the stop does not reach the phone.
+    await fault("ack_refuse", { code: 503 });
     await write(contact, { text: "the first word", companions_get: "unavailable" });
     await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgement" });
-    // The phone is not asked before the wait is over.
     await shard.stop();
+    await control(simulator, "DELETE", "/faults");
     scenario.start({ unavailableAfterMs: 1 });
     await scenario.shard.reaches(business, "open");
     const found = await until(
@@ -66,7 +68,7 @@ describe("a message without content", () => {
         const all = await entries();
         return all.some(({ text }) => text === "the first word") ? all : undefined;
       },
-      { what: "the content", deadlineMs: 30_000 },
+      { what: "the content" },
     );
     expect(found.map(({ type }) => type)).toEqual(["unavailable", "text"]);
     const [first, second] = found;
@@ -85,10 +87,10 @@ describe("a message without content", () => {
     await write(contact, { text: "the first word", companions_get: "unavailable" });
     await until(async () => (await entries()).some(({ text }) => text === "the first word"), {
       what: "the content",
-      deadlineMs: 40_000,
+      deadlineMs: 90_000,
     });
     expect(simulator.simulation.stats.messages_refused).toBe(refused + 1);
-  }, 60_000);
+  });
 
   test("is journaled for few messages of a stranger", async () => {
     await pair();
@@ -98,7 +100,6 @@ describe("a message without content", () => {
     await write("15559990001", { text: "a question", companions_get: "garbage" });
     await until(async () => (await entries()).some(({ chat }) => chat.startsWith("15559990001")), {
       what: "the customer's message",
-      deadlineMs: 30_000,
     });
     const strangers = (await entries()).filter(({ chat }) => chat.startsWith(contact));
     expect(strangers.length).toBeGreaterThan(0);

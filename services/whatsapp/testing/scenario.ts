@@ -30,8 +30,8 @@ export type Scenario = {
   /** Starts a shard on the volume; the earlier one was stopped. */
   start(options?: ShardOptions): void;
   restart(options?: ShardOptions): Promise<void>;
-  /** Stanzas that the simulator holds until the business acknowledges them. */
-  waitingMail(): Promise<number>;
+  /** Stanzas that the simulator holds until a phone's companions acknowledge them: by default the business's. */
+  waitingMail(phone?: string): Promise<number>;
   metric(name: string): Promise<number>;
 };
 
@@ -64,11 +64,11 @@ export function shardScenario(defaults: ShardOptions = {}): Scenario {
       await shard.stop();
       scenario.start(options);
     },
-    waitingMail: async () => {
+    waitingMail: async (phone = scenario.phone) => {
       const { devices } = await control<{ devices: { waiting: number }[] }>(
         scenario.simulator,
         "GET",
-        `/phones/${scenario.phone}`,
+        `/phones/${phone}`,
       );
       return devices.reduce((sum, { waiting }) => sum + waiting, 0);
     },
