@@ -75,9 +75,10 @@ describe("a restart on request", () => {
       const { results } = (await response.json()) as { results: { status: string }[] };
       return results.every(({ status }) => status === "sent");
     };
-    const sending = until(send, { what: "the messages to be sent", deadlineMs: 20_000 });
+    const sending = until(send, { what: "the messages to be sent" });
     expect((await control("restart")).status).toBe(202);
     await sending;
+    await until(() => logins() > before, { what: "the next login" });
     expect(logins()).toBe(before + 1);
     const { texts, duplicates } = await screenOf(simulator, contact);
     expect({ texts, duplicates }).toEqual({ texts: messages.map(({ text: body }) => body), duplicates: 0 });
@@ -92,7 +93,8 @@ describe("a restart on request", () => {
     await shard.reaches(business, "open");
     const before = logins();
     const refused = await control("restart");
-    expect([refused.status, Number(refused.headers.get("retry-after"))]).toEqual([429, expect.any(Number)]);
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     expect((await control("stop")).status).toBe(202);
     expect((await control("start")).status).toBe(429);
     const connect = await shard.request("POST", `/sessions/${business}/connect`, { method: "qr" });

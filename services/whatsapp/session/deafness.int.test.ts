@@ -9,7 +9,8 @@ const scenario = shardScenario();
 describe("a session that is open and deaf", () => {
   test("is detected by an invisible probe and reconnects", async () => {
     const { simulator, shard, business, phone, contact, fault, contactWrites, received, restart, metric } = scenario;
-    await restart({ deafness: { idleMs: 300, answerMs: 500 } });
+    // A busy machine answers the probes of the healthy connection late.
+    await restart({ deafness: { idleMs: 300, answerMs: 4_000 } });
     await shard.pair(simulator, business, phone);
     const accepted = simulator.simulation.stats.messages_accepted;
     await until(() => simulator.simulation.stats.messages_accepted > accepted + 1, { what: "two probes" });

@@ -117,8 +117,8 @@ describe("an end that needs a person", () => {
     await until(async () => (await statuses()).at(-1) === "logged_out", { what: "the event" });
     expect((await statuses()).slice(-2)).toEqual(["open", "logged_out"]);
     expect((await shard.request("GET", `/sessions/${business}`)).status).toBe(404);
-    const { devices } = await control<{ devices: unknown[] }>(simulator, "GET", `/phones/${phone}`);
-    expect(devices).toEqual([]);
+    const devices = async () => (await control<{ devices: unknown[] }>(simulator, "GET", `/phones/${phone}`)).devices;
+    await until(async () => (await devices()).length === 0, { what: "the phone to list no device" });
     expect(existsSync(join(scenario.volume, "sessions", business))).toBeFalse();
     await shard.pair(simulator, business, phone);
   });

@@ -71,6 +71,6 @@ describe("a refresh while a pairing code is in use", () => {
     expect((await shard.view(business)).code).toBe(code);
     await control(simulator, "POST", `/phones/${phone}/enter_code`, { code });
     await shard.reaches(business, "open");
-    expect(await acknowledged(id)).toBeTrue();
+    await until(() => acknowledged(id), { what: "the acknowledgement" });
   });
 });

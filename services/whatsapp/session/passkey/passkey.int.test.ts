@@ -75,7 +75,9 @@ describe("a phone that requires a passkey", () => {
     const passkey = await link.reaches("assertion");
     await link.approve(passkey);
     await isOpen();
-    const entries = await scenario.shard.readJournal("events");
+    const journal = () => scenario.shard.readJournal("events");
+    await until(async () => statusIn((await journal()).at(-1)!.data) === "open", { what: "the last event" });
+    const entries = await journal();
     const names = entries.map(({ data }) => statusIn(data) ?? (data.event === "session.passkey" ? data.step : ""));
     expect(names.slice(0, 6)).toEqual(["connecting", "qr", "passkey", "assertion", "phone", "linking"]);
     expect(JSON.stringify(entries)).not.toContain(passkey.options!.challenge);
