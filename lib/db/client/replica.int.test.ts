@@ -72,10 +72,17 @@ describe("the replica", () => {
 
   test("is skipped while it lags", async () => {
     await open();
-    await server.pause();
-    await write();
-    await until(() => changes.at(-1)?.used === false, { what: "the lag to be noticed" });
-    expect(changes.at(-1)!.why).toContain("behind");
+    const fallsBehind = async () => {
+      await server.pause();
+      await write();
+      await until(() => changes.at(-1)?.used === false, { what: "the lag to be noticed" });
+      if (changes.at(-1)!.why.includes("behind")) return true;
+      // On a busy machine the replica also answers too late.
+      await server.resume();
+      await inUse("the replica to be used again");
+      return false;
+    };
+    await until(fallsBehind, { what: "the lag to be the reason", deadlineMs: 200_000 });
     expect(await answeredBy()).toBe("primary");
     await server.resume();
     await inUse("the replica to be used again");
@@ -90,7 +97,8 @@ describe("the replica", () => {
     await server.stop();
     const rows = await replica.history(longAgo, (db) => forPlatform(db).run((sql) => sql`select 1 as one`));
     expect(rows).toMatchObject([{ one: 1 }]);
-    expect(await answeredBy()).toBe("primary");
+    // An answer that was in flight counts for a moment.
+    await until(async () => (await answeredBy()) === "primary", { what: "an answer of the primary" });
     await server.start();
     await inUse("the replica to be used again");
   });

@@ -41,10 +41,12 @@ export async function createTalkingBusiness() {
   started.defer(() => workers.close());
   const addresses = new Map([...shards].map(([shard, { location }]) => [shard, { shard, url: location.url }]));
   const token = shards.get(1)!.token;
-  const moves: ShardMoves = createShardMoves({ token, timeoutMs: 5_000 });
+  // A killed shard refuses connections at once; a busy machine answers late.
+  const timeoutMs = 30_000;
+  const moves: ShardMoves = createShardMoves({ token, timeoutMs });
   Object.assign(workers.deps, {
     router: createRouterOver({ addresses, ageMs: () => 0, ready: Promise.resolve() }, () => 2),
-    shards: createShardClient({ token, timeoutMs: 5_000 }),
+    shards: createShardClient({ token, timeoutMs }),
     moves,
   });
   for (const queue of ["high", "default", "receipts", "low"] as const) await workers.serve(queue);
