@@ -1,10 +1,12 @@
 import { basename, join } from "node:path";
 import { deployStages } from "./deploy_stages.ts";
 import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
+import { acrossElections } from "./elections.ts";
 import { root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { readJobFile } from "./job_file.ts";
 import { allJobs, batches, foundation, pooler, runningJobs, serviceStages } from "./jobs.ts";
+import { requireLeaders } from "./leaders.ts";
 import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { runProgram } from "./program.ts";
@@ -34,6 +36,7 @@ export type Reporter = {
  * @throws JobFailure for the first job that does not become healthy.
  */
 export async function deploy(environment: Environment, { step, say }: Reporter): Promise<string> {
+  await requireLeaders(environment);
   const nomad = createNomad(environment.nomadAddr);
 
   step("Release");
@@ -60,7 +63,7 @@ export async function deploy(environment: Environment, { step, say }: Reporter):
   if (plan.size === 0) say("all there");
 
   const register = async (id: string) => {
-    const changed = await submit(nomad, jobs.get(id)!);
+    const changed = await acrossElections(() => submit(nomad, jobs.get(id)!));
     if (changed === undefined) return;
     say(`${id.padEnd(12)} registered${changed.length > 0 ? `: ${changed.join(", ")}` : ""}`);
   };
@@ -76,7 +79,7 @@ export async function deploy(environment: Environment, { step, say }: Reporter):
   const settled = { until: "settled", deadlineMs: DEADLINE_MS } as const;
   const reported = new Set([...foundation, ...pooler]);
   await deployStages(serviceStages, {
-    runs: async (id) => (await orNull(nomad<Job>("GET", `/v1/job/${id}`)))?.Stop === false,
+    runs: async (id) => (await acrossElections(() => orNull(nomad<Job>("GET", `/v1/job/${id}`))))?.Stop === false,
     register,
     settle: async (ids) => {
       await waitForJobs(ids, environment, settled);

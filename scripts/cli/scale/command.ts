@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import type { Command } from "@commander-js/extra-typings";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { requireLeaders } from "../../stack/leaders.ts";
 import { seconds } from "../../stack/progress.ts";
 import { resultCommand, wholeNumber } from "../arguments.ts";
 import { ScaleFailure } from "./failure.ts";
@@ -95,6 +96,7 @@ export async function runScaleCommand<O extends CommonOptions>(
   let release = async (): Promise<void> => {};
   try {
     const target = await readTarget();
+    await requireLeaders(target.agents);
     if (!dryRun) {
       const lock = await takeScaleLock({
         consul: target.consul,

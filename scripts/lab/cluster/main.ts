@@ -4,7 +4,8 @@ import { commandLine, taskVariable, wholeNumber } from "../../cli/arguments.ts";
 import { table } from "../../cli/operator/table.ts";
 import { durabilities } from "./bucket.ts";
 import { ensureCluster, exists, readCluster, removeCluster } from "./cluster.ts";
-import { cutOneWay, heal } from "./faults.ts";
+import { cutConsulOneWay, cutOneWay, heal } from "./faults.ts";
+import type { Cut } from "./faults.ts";
 import { clusterSize, nodeOf } from "./layout.ts";
 import { restartNode, startCluster } from "./lifecycle.ts";
 import { lockCluster } from "./lock.ts";
@@ -27,7 +28,8 @@ on the cluster by its name: PROSAAS_STACK=lab ./scripts/task status
   up             make the cluster and deploy the platform; on a cluster that exists, start what does not run
   down           remove all of it, with its data
   kill NODE      cut the node's power
-  cut A B        drop every packet between two nodes, silently; --one-way: from A to B only
+  cut A B        drop every packet between two nodes, silently; --one-way: from A to B only;
+                 --consul: only packets of Consul's agents
   heal           end every cut
   restart NODE   start a node that is down from its disk; of one that runs, restart the agents
   status         show nodes, agents, leaders and cuts`,
@@ -46,10 +48,11 @@ on the cluster by its name: PROSAAS_STACK=lab ./scripts/task status
       .default("required" as const),
   )
   .option("--one-way", "with cut: packets of B still reach A", false)
+  .option("--consul", "with cut: packets of other services pass", false)
   .option("--json", "print one JSON object as the last line", false)
   .parse();
 const [verb, names] = command.processedArgs;
-const { name, network, servers, clients, agentsOnly, durability, oneWay, json } = command.opts();
+const { name, network, servers, clients, agentsOnly, durability, oneWay, consul, json } = command.opts();
 
 for (const [field, value] of Object.entries({ name, ...(network === undefined ? {} : { network }) })) {
   const parsed = clusterSize.shape[field as "name" | "network"].safeParse(value);
@@ -107,16 +110,16 @@ const actions: Record<(typeof verbs)[number], () => Promise<object>> = {
     const { layout } = await readCluster(name);
     const [from, to] = names.map((one) => nodeOf(layout, one));
     if (from === to) command.error("error: cut takes two different nodes");
-    await cutOneWay(from!, to!);
-    if (!oneWay) await cutOneWay(to!, from!);
-    say(oneWay ? `no packet of ${from!.name} reaches ${to!.name}` : `${from!.name} and ${to!.name} are cut`);
-    return { cut: names, one_way: oneWay };
+    const cutPackets = consul ? cutConsulOneWay : cutOneWay;
+    await cutPackets(from!, to!);
+    if (!oneWay) await cutPackets(to!, from!);
+    const what = consul ? "packet of Consul" : "packet";
+    say(`no ${what} of ${from!.name} reaches ${to!.name}${oneWay ? "" : ", and none the other way"}`);
+    return { cut: names, one_way: oneWay, consul };
   },
   heal: async () => {
     const healed = await heal((await readCluster(name)).layout.nodes);
-    say(
-      healed.length === 0 ? "there was no cut" : `healed ${healed.map(({ from, to }) => `${from} → ${to}`).join(", ")}`,
-    );
+    say(healed.length === 0 ? "there was no cut" : `healed ${healed.map(describe).join(", ")}`);
     return { healed };
   },
   restart: async () => {
@@ -128,6 +131,8 @@ const actions: Record<(typeof verbs)[number], () => Promise<object>> = {
   },
   status: async () => statusOf(await readCluster(name)),
 };
+
+const describe = ({ from, to, only }: Cut) => `${from} → ${to}${only === undefined ? "" : ` (${only})`}`;
 
 async function main(): Promise<void> {
   requireMachine();
@@ -159,7 +164,7 @@ function printStatus(status: Awaited<ReturnType<typeof statusOf>>): void {
       ]),
     ]),
   );
-  const cuts = status.cuts.map(({ from, to }) => `${from} → ${to}`).join(", ") || "none";
+  const cuts = status.cuts.map(describe).join(", ") || "none";
   console.log(
     `Leaders: Nomad ${status.nomad_leader ?? "none"}, Consul ${status.consul_leader ?? "none"}. Cuts: ${cuts}.`,
   );

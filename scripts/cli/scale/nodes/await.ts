@@ -3,7 +3,7 @@ import { sleep } from "../../../../lib/core/time.ts";
 import { seconds } from "../../../stack/progress.ts";
 import { ScaleFailure } from "../failure.ts";
 import type { Report } from "../report.ts";
-import { isUnavailable } from "./elections.ts";
+import { isUnavailable } from "../../../stack/elections.ts";
 
 const pollMs = 500;
 

@@ -3,7 +3,7 @@ import { sleep } from "../../../../lib/core/time.ts";
 import { cordonKey, parseCordon } from "../../../../lib/routing/index.ts";
 import { ScaleFailure } from "../failure.ts";
 import type { Target } from "../target.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 
 /** Every API process that watches the cordon has seen it long before this time. */
 const heardOfMs = 1_000;

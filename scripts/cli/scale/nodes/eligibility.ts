@@ -1,5 +1,5 @@
 import type { Target } from "../target.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 
 /** Lets Nomad start allocations on a node, or keeps it from doing so. Ends no allocation. */
 export async function setEligibility(

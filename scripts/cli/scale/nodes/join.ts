@@ -9,7 +9,7 @@ import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";
 import { awaitNothing } from "./await.ts";
 import type { NodeNow } from "./cluster_now.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 import { setEligibility } from "./eligibility.ts";
 import { emptyCordoned } from "./empty_shards.ts";
 import { findNode } from "./find_node.ts";

@@ -4,7 +4,7 @@ import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";
 import { awaitNothing } from "./await.ts";
 import type { NodeNow } from "./cluster_now.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 import { readLiveOn, readNodes } from "./read_cluster.ts";
 
 /** After the deadline Nomad stops what is left, which takes up to the longest kill_timeout: of calls, 10 minutes. */

@@ -16,7 +16,7 @@ import { readAssignments, shardGroup } from "../shards_now.ts";
 import type { Target } from "../target.ts";
 import { awaitNothing } from "./await.ts";
 import { cordonShards } from "./cordon.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 import { endRelocation } from "./end_relocation.ts";
 import { setEligibility } from "./eligibility.ts";
 import type { Relocation } from "./cluster_now.ts";

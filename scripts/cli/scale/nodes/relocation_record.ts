@@ -3,7 +3,7 @@ import { kvPut } from "../../../../lib/consul/client.ts";
 import { AppError, messageOf } from "../../../../lib/core/errors.ts";
 import type { Target } from "../target.ts";
 import type { Relocation } from "./cluster_now.ts";
-import { acrossElections } from "./elections.ts";
+import { acrossElections } from "../../../stack/elections.ts";
 
 const folder = "prosaas/whatsapp/relocations/";
 

@@ -1,9 +1,8 @@
-import { createCaller } from "../../../cli/operator/http.ts";
 import { edgesOf } from "../../cluster/platform.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
-import { writeStateFile } from "../../../stack/state_file.ts";
 import { killScript, runScript } from "../scale/scripts.ts";
 import type { Kill } from "../scale/scripts.ts";
+import { useEdge } from "./operator.ts";
 import { awaitReady, faultsOfPlacement } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import type { Step } from "./steps.ts";
@@ -17,18 +16,6 @@ const kills: readonly Kill[] = [
   { after: /holds its owner lock/ },
   { after: /takes businesses again/, ms: 2_000 },
 ];
-
-/**
- * Points requests of the run and its commands to the edge of another node, as the DNS record of a real platform would:
- * the edge of a drained node stops.
- */
-async function useEdge(stage: Stage, { address }: ClusterNode): Promise<void> {
-  const { state, stack } = stage;
-  const [ca, token] = await Promise.all([Bun.file(stack.ca_file).text(), Bun.file(stack.admin_key_file).text()]);
-  const baseUrl = `https://${address}`;
-  await writeStateFile(`${state}/stack.json`, `${JSON.stringify({ ...stack, base_url: baseUrl }, null, 2)}\n`);
-  stage.api = createCaller({ baseUrl, token: token.trim(), ca });
-}
 
 /** @throws unless the command refuses, and says why */
 async function expectRefusal(stage: Stage, node: ClusterNode, reason: RegExp): Promise<void> {

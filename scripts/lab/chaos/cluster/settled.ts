@@ -23,6 +23,27 @@ export async function awaitReady(stage: Stage, what: string): Promise<void> {
   });
 }
 
+type Autopilot = { Healthy: boolean; FailureTolerance: number };
+
+/** Waits until all servers vote again: until then, the loss of another one would end every majority. */
+export async function awaitServers(stage: Stage): Promise<void> {
+  const { servers } = stage.cluster.layout;
+  const tolerance = Math.floor((servers.length - 1) / 2);
+  const path = "/v1/operator/autopilot/health";
+  const answers = [
+    () => stage.nomad<Autopilot>("GET", path),
+    async () => (await stage.consul.blockingGet(path, { index: 0 })).body as Autopilot,
+  ];
+  for (const ask of answers)
+    await until(
+      async () => {
+        const { Healthy, FailureTolerance } = await ask();
+        return Healthy && FailureTolerance === tolerance;
+      },
+      { deadlineMs: backWithinMs, everyMs: 500, what: "every server to vote again" },
+    );
+}
+
 /** Allocations that should run and do not, and those that run and should not. */
 async function unsettled({ nomad }: Stage): Promise<number> {
   const all = await nomad<Listed[]>("GET", "/v1/allocations");
@@ -41,6 +62,7 @@ export async function faultsOfPlacement(stage: Stage): Promise<string[]> {
     .filter(({ ClientStatus, DesiredStatus }) => ClientStatus === "running" && DesiredStatus === "run")
     .filter(({ NodeName }) => names.includes(NodeName))
     .map(({ JobID, TaskGroup, NodeName }) => ({ group: `${JobID}/${TaskGroup}`, node: NodeName }));
+  if (placed.length === 0) throw new Error(`nothing runs on ${names.join(", ")}`);
   const faults = placementFaults(placed, names);
   for (const fault of faults) stage.say(`uneven: ${fault}`);
   return faults;

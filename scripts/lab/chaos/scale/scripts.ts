@@ -19,18 +19,28 @@ export type Script = keyof typeof scriptFiles;
 /** Kills a script with SIGKILL, `ms` after a line that matches `after`. */
 export type Kill = { after: RegExp; ms?: number };
 
-/** Runs a script as its task does; returns its JSON. @throws if it does not exit 0 */
-export async function runScript(
-  stage: Stage,
-  script: Script,
-  args: readonly string[],
-): Promise<Record<string, unknown>> {
+/** The outcome of a script that was run to its end. */
+export type Ended = { code: number; stdout: string; stderr: string; seconds: number };
+
+/** Runs a script as its task does, whether it succeeds or not. */
+export async function endScript(stage: Stage, script: Script, args: readonly string[]): Promise<Ended> {
+  const began = performance.now();
   const child = start(stage, script, [...args, "--json"]);
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
     child.exited,
   ]);
+  return { code, stdout, stderr, seconds: (performance.now() - began) / 1000 };
+}
+
+/** Runs a script as its task does; returns its JSON. @throws if it does not exit 0 */
+export async function runScript(
+  stage: Stage,
+  script: Script,
+  args: readonly string[],
+): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await endScript(stage, script, args);
   if (code !== 0) throw new Error(`${script} ${args.join(" ")} exited ${code}: ${stderr}`);
   return JSON.parse(stdout.trim().split("\n").at(-1)!) as Record<string, unknown>;
 }

@@ -1,6 +1,6 @@
-import { AppError } from "../../../../lib/core/errors.ts";
-import { sleep } from "../../../../lib/core/time.ts";
-import { HttpFailure, NoAnswer } from "../../operator/http.ts";
+import { AppError } from "../../lib/core/errors.ts";
+import { sleep } from "../../lib/core/time.ts";
+import { HttpFailure, NoAnswer } from "../cli/operator/http.ts";
 
 /** An election takes seconds, also on a loaded machine. */
 const settleMs = 30_000;
