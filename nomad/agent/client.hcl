@@ -11,6 +11,13 @@ log_level            = "INFO"
 log_rotate_bytes     = 10485760 # 10 MB
 log_rotate_max_files = 6
 
+# A server that lost its power closes no connection. The default finds out after up to 40 s: by then, its clients have
+# missed their heartbeats (10 s late at most), and commands have hung as long.
+rpc {
+  keep_alive_interval      = "3s"
+  connection_write_timeout = "4s" # waits for the answer, too: a busy server takes seconds
+}
+
 consul {
   client_service_name = "nomad-client"
 }

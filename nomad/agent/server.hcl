@@ -30,6 +30,12 @@ server {
   }
 }
 
+# As in client.hcl: a request that was forwarded to a lost leader fails within seconds.
+rpc {
+  keep_alive_interval      = "3s"
+  connection_write_timeout = "4s"
+}
+
 consul {
   server_service_name = "nomad"
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { judge } from "./health.ts";
+import { isStranded, judge } from "./health.ts";
 import type { Observation } from "./health.ts";
 import type { Allocation } from "./nomad.ts";
 
@@ -39,6 +39,8 @@ const observe = (over: Partial<Observation> = {}): Observation => ({
   ...over,
 });
 
+const evaluation = { CreateIndex: 1, Status: "complete", TriggeredBy: "job-register", FailedTGAllocs: null };
+
 describe("judge", () => {
   test("running, passing and deployed is settled", () => {
     expect(judge(observe())).toMatchObject({ state: "settled", healthy: 1, wanted: 1 });
@@ -74,8 +76,9 @@ describe("judge", () => {
 
   test("what cannot be placed names the constraint", () => {
     const evaluations = [
-      { CreateIndex: 1, FailedTGAllocs: null },
+      { ...evaluation, CreateIndex: 1 },
       {
+        ...evaluation,
         CreateIndex: 2,
         FailedTGAllocs: { api: { NodesEvaluated: 1, ConstraintFiltered: { "missing compatible host volumes": 1 } } },
       },
@@ -142,5 +145,28 @@ describe("judge", () => {
     expect(judge(observe({ job: { ...job, ParameterizedJob: {} }, allocations: [], checks: [] })).state).toBe(
       "settled",
     );
+  });
+});
+
+describe("isStranded", () => {
+  const running = { ID: "d1", JobVersion: 3, Status: "running", StatusDescription: "" };
+  const stopped = [allocation({ DesiredStatus: "stop" }), allocation({ ID: "a2", DesiredStatus: "stop" })];
+  const stranded = observe({ deployment: running, allocations: stopped, evaluations: [evaluation] });
+
+  test("finds a deployment that Nomad left without allocations", () => {
+    expect(isStranded(stranded)).toBeTrue();
+    const delayed = { ...evaluation, Status: "pending", TriggeredBy: "max-disconnect-timeout" };
+    expect(isStranded({ ...stranded, evaluations: [evaluation, delayed] })).toBeTrue();
+  });
+
+  test.each(["pending", "blocked"])("waits for an evaluation that is %s", (Status) => {
+    expect(isStranded({ ...stranded, evaluations: [{ ...evaluation, Status }] })).toBeFalse();
+    expect(isStranded({ ...stranded, evaluations: [] })).toBeFalse();
+  });
+
+  test("leaves other deployments alone", () => {
+    expect(isStranded({ ...stranded, allocations: [...stopped, allocation()] })).toBeFalse();
+    expect(isStranded({ ...stranded, deployment: { ...running, Status: "successful" } })).toBeFalse();
+    expect(isStranded({ ...stranded, deployment: { ...running, JobVersion: 2 } })).toBeFalse();
   });
 });

@@ -67,6 +67,22 @@ function judgeSystem(
   return { state: "waiting", ...counts, why: reasonToWait(job, current.filter(inReach), evaluations, checks) };
 }
 
+/**
+ * True if a deployment is running without an allocation of one of its groups, and Nomad plans none. While canaries start,
+ * a node that was cut off and comes back loses both releases: Nomad counts its canaries as lost, and stops what has an
+ * older version. Nothing happens then until the progress deadline.
+ */
+export function isStranded({ job, allocations, deployment, evaluations }: Omit<Observation, "checks">): boolean {
+  if (job.Type !== "service" || deployment?.Status !== "running" || deployment.JobVersion !== job.Version) return false;
+  const isOver = ({ Status, TriggeredBy }: Evaluation) =>
+    ["complete", "canceled"].includes(Status) || TriggeredBy === "max-disconnect-timeout";
+  if (evaluations.length === 0 || !evaluations.every(isOver)) return false;
+  return job.TaskGroups.some(
+    ({ Name, Count }) =>
+      Count > 0 && !allocations.some(({ TaskGroup, DesiredStatus }) => TaskGroup === Name && DesiredStatus === "run"),
+  );
+}
+
 function isServing(allocation: Allocation, groups: readonly TaskGroup[], checks: readonly Check[]): boolean {
   if (allocation.ClientStatus !== "running") return false;
   const services = groups.find(({ Name }) => Name === allocation.TaskGroup)?.Services ?? [];

@@ -45,7 +45,12 @@ export type Allocation = {
   TaskStates?: Record<string, TaskState> | null;
 };
 export type Deployment = { ID: string; JobVersion: number; Status: string; StatusDescription: string };
-export type Evaluation = { CreateIndex: number; FailedTGAllocs?: Record<string, PlacementFailure> | null };
+export type Evaluation = {
+  CreateIndex: number;
+  Status: string;
+  TriggeredBy: string;
+  FailedTGAllocs?: Record<string, PlacementFailure> | null;
+};
 export type PlacementFailure = {
   NodesEvaluated: number;
   ConstraintFiltered?: Record<string, number> | null;

@@ -57,4 +57,45 @@ describe("waitForJobs", () => {
     const waiting = waitForJobs(["api"], agents(electing), { until: "settled", deadlineMs: 500 });
     await expect(waiting).rejects.toThrow(JobFailure);
   });
+
+  test("fails when Nomad goes back to the previous release", async () => {
+    const deployment = { ID: "d2", JobVersion: 2, Status: "running", StatusDescription: "" };
+    const failed = { ...deployment, Status: "failed", StatusDescription: "rolling back to job version 1" };
+    let looks = 0;
+    const nomadAddr = serve((path) => {
+      if (path.endsWith("/allocations")) return Response.json([{ ...allocation, JobVersion: looks > 1 ? 3 : 1 }]);
+      if (path.endsWith("/evaluations")) return Response.json([]);
+      if (path === "/v1/deployment/d2") return Response.json(failed);
+      if (path.endsWith("/deployment"))
+        return Response.json({ ...deployment, ...(looks > 1 ? { JobVersion: 3 } : {}) });
+      looks += 1;
+      return Response.json({ ...job, Version: looks > 1 ? 3 : 2 });
+    });
+    const waiting = waitForJobs(
+      ["api"],
+      { nomadAddr, consulAddr: agents([]).consulAddr },
+      { until: "serving", deadlineMs: 5_000 },
+    );
+    await expect(waiting).rejects.toThrow("rolling back to job version 1");
+  });
+
+  test("ends a deployment that Nomad left without allocations", async () => {
+    let isEnded = false;
+    const nomadAddr = serve((path) => {
+      if (path.endsWith("/allocations")) return Response.json([{ ...allocation, DesiredStatus: "stop" }]);
+      if (path.endsWith("/evaluations"))
+        return Response.json([{ CreateIndex: 1, Status: "complete", TriggeredBy: "reconnect" }]);
+      if (path === "/v1/deployment/fail/d1") isEnded = true;
+      const [Status, StatusDescription] = isEnded ? ["failed", "marked as failed"] : ["running", ""];
+      if (path.includes("/deployment")) return Response.json({ ID: "d1", JobVersion: 1, Status, StatusDescription });
+      return Response.json(job);
+    });
+    const waiting = waitForJobs(
+      ["api"],
+      { nomadAddr, consulAddr: agents([]).consulAddr },
+      { until: "serving", deadlineMs: 20_000, strandedMs: 200 },
+    );
+    await expect(waiting).rejects.toThrow("marked as failed");
+    expect(isEnded).toBeTrue();
+  });
 });

@@ -5,7 +5,7 @@ import { HttpFailure, NoAnswer } from "../cli/operator/http.ts";
 import { connectConsul } from "./consul.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Environment } from "./environment.ts";
-import { judge } from "./health.ts";
+import { isStranded, judge } from "./health.ts";
 import type { Check, Health, Observation } from "./health.ts";
 import { createNomad } from "./nomad.ts";
 import type { Allocation, Deployment, Evaluation, Job, Nomad } from "./nomad.ts";
@@ -16,6 +16,8 @@ export class JobFailure extends Error {
   override readonly name = "JobFailure";
 }
 
+/** Nomad plans the next allocation within this time after the end of an evaluation. */
+const STRANDED_MS = 5_000;
 /** A task that restarts this often during the wait does not start. */
 const HOPELESS_RESTARTS = 8;
 const POLL_MS = 300;
@@ -29,6 +31,8 @@ export type WaitOptions = {
   deadlineMs: number;
   /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
   known?: readonly string[];
+  /** How long Nomad may leave a deployment without allocations before it is ended. */
+  strandedMs?: number;
 };
 
 /** Waits for the jobs with visible progress; throws JobFailure with a diagnosis for the first that fails or is late. */
@@ -39,6 +43,9 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
   const began = performance.now();
   const waiting = new Set(jobs);
   const restartsAtFirst = new Map<string, number>();
+  /** The running deployment of each job. */
+  const followed = new Map<string, Deployment>();
+  const strandedSince = new Map<string, number>();
   /** Deployments that were over before this wait began: their failure is not news. */
   const past = new Set<string>();
   for (const id of jobs) {
@@ -56,7 +63,17 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
         reasons.push(`${id}: ${observation.message}`);
         continue;
       }
-      const { deployment } = observation;
+      const { job, deployment } = observation;
+      const before = followed.get(id);
+      if (before !== undefined && before.JobVersion !== job.Version) await requireNoRevert(nomad, id, before);
+      if (deployment?.Status === "running" && deployment.JobVersion === job.Version) followed.set(id, deployment);
+      if (!isStranded(observation)) strandedSince.delete(id);
+      else if (!strandedSince.has(id)) strandedSince.set(id, performance.now());
+      else if (performance.now() - strandedSince.get(id)! > (options.strandedMs ?? STRANDED_MS)) {
+        // Then Nomad goes back to the previous release, which serves again.
+        await nomad("POST", `/v1/deployment/fail/${deployment!.ID}`);
+        strandedSince.delete(id);
+      }
       const health = judge(deployment && past.has(deployment.ID) ? { ...observation, deployment: null } : observation);
       const elapsed = performance.now() - began;
       if (health.state === "settled" || (health.state === "serving" && options.until === "serving")) {
@@ -79,6 +96,12 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       await sleep(POLL_MS);
     }
   }
+}
+
+/** A failed deployment and the job of the previous release are written at once, so that the job never looks failed. */
+async function requireNoRevert(nomad: Nomad, id: string, { ID }: Deployment): Promise<void> {
+  const { Status, StatusDescription } = await nomad<Deployment>("GET", `/v1/deployment/${ID}`);
+  if (Status === "failed") throw new JobFailure(`job ${id} failed: ${StatusDescription}`);
 }
 
 /** Returns the error of an agent that is overloaded or without a leader: the wait goes on. Throws any other. */
