@@ -5,7 +5,14 @@ import { planMoves } from "./plan.ts";
 
 let next = 0;
 const residents = (shard: number, count: number, over: Partial<Resident> = {}): Resident[] =>
-  Array.from({ length: count }, () => ({ business_id: `b${next++}`, shard, paired: true, moving: false, ...over }));
+  Array.from({ length: count }, () => ({
+    business_id: `b${next++}`,
+    shard,
+    paired: true,
+    moving: false,
+    just_moved: false,
+    ...over,
+  }));
 
 /** Logins by shard after the moves. */
 function after(before: Resident[], moves: ReturnType<typeof planMoves>): Record<number, number> {
@@ -113,6 +120,18 @@ describe("planMoves", () => {
         expect(planMoves(done, options)).toEqual([]);
       }),
     );
+  });
+
+  test("moves a business again only if no other is left", () => {
+    const moved = residents(1, 4, { just_moved: true }).map(({ business_id }) => business_id);
+    const before = [
+      ...residents(1, 3),
+      ...moved.map((business_id) => residents(1, 1, { business_id, just_moved: true })[0]!),
+    ];
+    const again = planMoves(before, { shards: [1, 2] }).filter(({ business_id }) => moved.includes(business_id));
+    expect(again).toEqual([]);
+    const emptied = planMoves(before, { shards: [2], drain: [1] });
+    expect(emptied).toHaveLength(7);
   });
 
   test("plans nothing without a target shard", () => {

@@ -49,8 +49,9 @@ export function planMoves(
   }
   if (drain.length > 0) return planned;
 
+  // Those that have just moved come last: each move silences a business for about a second.
   const movable = Map.groupBy(
-    residents.filter(({ paired, moving }) => paired && !moving),
+    residents.filter(({ paired, moving }) => paired && !moving).toSorted((a, b) => +b.just_moved - +a.just_moved),
     ({ shard }) => shard,
   );
   while (planned.length < max) {

@@ -68,6 +68,8 @@ describe("a move", () => {
       error: null,
     });
     expect(await getBusiness(business)).toMatchObject({ whatsapp_move: null, whatsapp_shard: 2, whatsapp_fence: 1 });
+    const resident = (await listResidents(platform)).find(({ business_id }) => business_id === business.businessId);
+    expect(resident).toMatchObject({ shard: 2, moving: false, just_moved: true });
   });
 
   test("is advanced by one of two workers", async () => {
@@ -144,6 +146,7 @@ describe("a move", () => {
       shard: 2,
       paired: true,
       moving: true,
+      just_moved: false,
     });
   });
 });

@@ -32,16 +32,26 @@ export function countAssignments(scope: PlatformScope): Promise<ShardPopulation[
 }
 
 /** The shard of a business, or the target of its move in progress. */
-export type Resident = { business_id: string; shard: number; paired: boolean; moving: boolean };
+export type Resident = {
+  business_id: string;
+  shard: number;
+  paired: boolean;
+  moving: boolean;
+  /** True if its last move ended within an hour. */
+  just_moved: boolean;
+};
 
 /** Every business with a shard, sorted by id. Hand-written SQL: reads all businesses in one pass. */
 export function listResidents(scope: PlatformScope): Promise<Resident[]> {
   return scope.ask<Resident[]>(sql`
     select b.id as business_id, coalesce(m.to_shard, b.whatsapp_shard) as shard, coalesce(s.paired, false) as paired,
-      m.id is not null as moving
+      m.id is not null as moving, recent.business_id is not null as just_moved
     from businesses b
     left join whatsapp_sessions s on s.business_id = b.id
     left join moves m on m.business_id = b.id and m.finished_at is null
+    left join (
+      select distinct business_id from moves where step = 'done' and finished_at > now() - interval '1 hour'
+    ) recent on recent.business_id = b.id
     where b.whatsapp_shard is not null and b.deleted_at is null
     order by b.id`);
 }

@@ -60,11 +60,11 @@ async function joinNode(target: Target, name: string, options: DepartureOptions,
         await report.step(`the system jobs run on ${node.name}`, () =>
           awaitSystemJobs(target, node, system, report, settings),
         );
-      for (const one of relocations) {
-        await beginRelocations(target, [one], report);
-        await emptyCordoned(target, [one], options, report, settings);
-        await makeVolumes(target, [one], report);
-        await relocateShard(target, one, report, settings);
+      for (const group of plan.groups) {
+        await beginRelocations(target, group, report);
+        await emptyCordoned(target, group, options, report, settings);
+        await makeVolumes(target, group, report);
+        for (const one of group) await relocateShard(target, one, report, settings);
       }
       for (const one of replicas) await restartReplica(target, one, report, settings);
       await spreadBusinesses(target, options, report, settings);

@@ -27,6 +27,17 @@ describe("planJoin", () => {
     expect(lines[0]).toBe("make client-3 eligible");
   });
 
+  test("empties its shards together where the others have room", () => {
+    const now = clusterOf({ nodes, shards: on(1, 1, 1, 2, 2, 2) });
+    const groups = (maxSessions: number) =>
+      planJoin(now, now.nodes[2]!, joining, { ...options, maxSessions }).groups.map((group) =>
+        group.map(({ shard }) => shard),
+      );
+    expect(groups(1000)).toEqual([[1, 4]]);
+    // Then shard 1 takes businesses of shard 4, after its own relocation.
+    expect(groups(4)).toEqual([[1], [4]]);
+  });
+
   test("takes nothing that another node would miss", () => {
     expect(plan(clusterOf({ nodes, shards: on(1, 2) })).relocations).toEqual([]);
     expect(plan(clusterOf({ nodes, shards: [] })).relocations).toEqual([]);

@@ -25,6 +25,11 @@ export type JoinPlan = {
   /** Shards of the node whose drain was interrupted: they stay. */
   kept: number[];
   relocations: PlannedRelocation[];
+  /**
+   * Relocations whose shards are emptied together, so that no business moves to a shard that is emptied next. One at a
+   * time where the other shards have no room for all of their businesses.
+   */
+  groups: PlannedRelocation[][];
   /** Shards that an interrupted run has relocated, up to their former volumes. */
   finished: number[];
   replicas: SpreadReplica[];
@@ -59,9 +64,11 @@ export function planJoin(
     withCopies: options.withCopies,
     isDrain: false,
   });
-  // One shard is emptied at a time: the others take its businesses.
-  for (const one of relocations.planned) {
-    const fault = faultOfMoves(uncordoned, [one], [one.shard], options);
+  const isTogether =
+    faultOfMoves(uncordoned, relocations.planned, numbersOf(relocations.planned), options) === undefined;
+  const groups = isTogether ? [relocations.planned] : relocations.planned.map((one) => [one]);
+  for (const group of groups) {
+    const fault = faultOfMoves(uncordoned, group, numbersOf(group), options);
     if (fault !== undefined) refusals.push(fault);
   }
   const finished = finishedRelocations(now);
@@ -72,16 +79,19 @@ export function planJoin(
       ...describeFinished(finished),
       ...kept.map((shard) => `keep shard ${shard} on ${node.name}: end its interrupted relocation`),
       ...(node.isEligible && !node.isDraining ? [] : [`make ${node.name} eligible`]),
-      ...relocations.planned.flatMap((one) => describeRelocations(uncordoned, [one], [one.shard])),
+      ...groups.flatMap((group) => describeRelocations(uncordoned, group, numbersOf(group))),
       ...replicas.map((one) => `restart a replica of ${nameOf(one)}, so that Nomad starts it on ${node.name}`),
     ],
     refusals,
     kept,
     finished,
     relocations: relocations.planned,
+    groups,
     replicas,
   };
 }
+
+const numbersOf = (planned: readonly PlannedRelocation[]) => planned.map(({ shard }) => shard);
 
 /** Refuses volumes on the node of shards that run elsewhere, without those that the end of a relocation deletes. */
 function outdatedVolumes(now: ClusterNow, node: NodeNow, finished: readonly number[]): string[] {
