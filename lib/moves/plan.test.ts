@@ -122,7 +122,7 @@ describe("planMoves", () => {
     );
   });
 
-  test("moves a business again only if no other is left", () => {
+  test("moves those last that have just moved", () => {
     const moved = residents(1, 4, { just_moved: true }).map(({ business_id }) => business_id);
     const before = [
       ...residents(1, 3),

@@ -68,9 +68,9 @@ function judgeSystem(
 }
 
 /**
- * True if a deployment is running without an allocation of one of its groups, and Nomad plans none. While canaries start,
- * a node that was cut off and comes back loses both releases: Nomad counts its canaries as lost, and stops what has an
- * older version. Nothing happens then until the progress deadline.
+ * True if a deployment is running without an allocation of one of its groups, and Nomad plans none. A node that is cut
+ * off and comes back while canaries start loses both releases: Nomad counts its canaries as lost, and stops allocations
+ * of an older version. Nothing happens then until the progress deadline.
  */
 export function isStranded({ job, allocations, deployment, evaluations }: Omit<Observation, "checks">): boolean {
   if (job.Type !== "service" || deployment?.Status !== "running" || deployment.JobVersion !== job.Version) return false;

@@ -6,8 +6,8 @@ import { connectConsul } from "./consul.ts";
 import { createNomad } from "./nomad.ts";
 import type { Agents } from "./wait.ts";
 
-/** An election takes seconds, also on a loaded machine. */
-const ELECTION_MS = 8_000;
+/** An election takes up to 4 s on a loaded machine. */
+const ELECTION_MS = 5_000;
 const POLL_MS = 250;
 
 /**

@@ -1,11 +1,12 @@
 import { sleep } from "../../../../lib/core/time.ts";
+import { until } from "../../../../lib/testing/until.ts";
 import { cutBetween, cutConsulOneWay, cutOneWay, heal } from "../../cluster/faults.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
-import { awaitReady } from "./settled.ts";
+import { awaitReady, backWithinMs } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import type { Plan, Step } from "./steps.ts";
 import { endedDuring } from "./survivors.ts";
-import { ensureShards } from "./victim.ts";
+import { ensureShards, openSessionsOf } from "./victim.ts";
 
 type Cut = {
   name: string;
@@ -17,19 +18,34 @@ type Cut = {
   cut: (stage: Stage, nodes: readonly ClusterNode[]) => Promise<void>;
 };
 
-/** Cuts clients off for a while. Counts the processes of lasting jobs that end there. */
+/**
+ * Cuts clients off for a while. Counts the processes of lasting jobs that end there, and the seconds until the API
+ * reaches their shards again.
+ */
 const cutStep = ({ name, figure, seconds, nodes, cut }: Cut): Step => ({
   name,
   run: async (stage, plan) => {
-    await ensureShards(stage);
+    const { shards, open } = await ensureShards(stage);
+    let backS = 0;
     const cutOff = nodes(stage);
     const ended = await endedDuring(stage, cutOff, async () => {
       await cut(stage, cutOff);
       await sleep(seconds(plan) * 1000);
       await heal(stage.cluster.layout.nodes);
+      const healedAt = performance.now();
+      await until(async () => (await openSessionsOf(stage, shards)) >= open, {
+        deadlineMs: backWithinMs,
+        everyMs: 200,
+        what: "the shards to be reached",
+      });
+      backS = (performance.now() - healedAt) / 1000;
       await awaitReady(stage, `the end of the step "${name}"`);
     });
-    return { [`${figure}_s`]: seconds(plan), [`${figure}_restarts`]: ended };
+    return {
+      [`${figure}_s`]: seconds(plan),
+      [`${figure}_back_s`]: Number(backS.toFixed(1)),
+      [`${figure}_restarts`]: ended,
+    };
   },
 });
 

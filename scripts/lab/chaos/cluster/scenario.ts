@@ -30,11 +30,11 @@ export async function runSteps(
   const figures: Figures = {};
   const failedBy: Record<string, number> = {};
   const failedSteps: Record<string, string> = {};
-  const withNode = { requests: 0, calls: 0, connections: 0 };
+  const withNode = { requests: 0, calls: 0, callsRefused: 0, connections: 0 };
   for (const step of steps) {
     const start = performance.now();
     const failed = talk.failures.length;
-    const callsLost = callers.lost;
+    const { lost: callsLost, refused: callsRefused } = callers;
     const measured = await step.run(stage, plan).catch(async (error: unknown): Promise<Figures> => {
       failedSteps[step.name] = messageOf(error);
       say(`${step.name} failed: ${messageOf(error)}`);
@@ -48,6 +48,7 @@ export async function runSteps(
       // A lost client takes its calls along, and the requests that it was answering.
       withNode.requests += failedBy[step.name]!;
       withNode.calls += callers.lost - callsLost;
+      withNode.callsRefused += callers.refused - callsRefused;
       withNode.connections += Number(lostConnections);
     }
     say(
@@ -72,7 +73,8 @@ export async function runSteps(
     calls: callers.answered,
     calls_lost: callers.lost - withNode.calls,
     calls_lost_with_node: withNode.calls,
-    calls_refused: callers.refused,
+    calls_refused: callers.refused - withNode.callsRefused,
+    calls_refused_with_node: withNode.callsRefused,
     call_silence_ms_max: callers.silenceMsMax,
     requests: talk.requests,
     repeated_requests: talk.repeated,

@@ -4,7 +4,7 @@ import { faultOfRefusal } from "./servers_lost.ts";
 const refused = {
   code: 1,
   stdout: "",
-  stderr: "api: Nomad at https://n:4646 found no leader within 8 s: …",
+  stderr: "api: Nomad at https://n:4646 found no leader within 5 s: …",
   seconds: 9,
 };
 

@@ -22,7 +22,7 @@ const commandsOf = ({ victim }: Stage): readonly [Script, ...string[]][] => [
   ["restore", "--shards", "1"],
 ];
 
-/** What is wrong with a command that has to refuse in words; null if nothing is. */
+/** Describes the fault of a command that has to refuse in words; null if it has none. */
 export function faultOfRefusal({ code, stderr, seconds }: Ended): string | null {
   if (code !== 1) return `it exited ${code}`;
   if (!/no leader/.test(stderr)) return `its reason is another one: ${stderr.trim().slice(-300)}`;
@@ -37,7 +37,7 @@ async function traffic({ simulator }: Stage): Promise<{ sent: number; received: 
 }
 
 export const serversLost: Step = {
-  name: "all servers but a minority lose their power",
+  name: "a majority of the servers loses its power",
   run: async (stage, { serversLostS, perMinute }) => {
     const { servers } = stage.cluster.layout;
     await ensureShards(stage);

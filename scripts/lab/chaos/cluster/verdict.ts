@@ -1,8 +1,17 @@
-/** What a run measured, by the names in its output. */
+/** The figures of a run by their names in its output. */
 export type Result = Readonly<Record<string, number | boolean | object>>;
 
 /** Counts of every run that must be 0. */
-const zeroes = ["lost", "duplicates", "reordered", "qr_scans", "two_owners", "failed_requests", "calls_lost"] as const;
+const zeroes = [
+  "lost",
+  "duplicates",
+  "reordered",
+  "qr_scans",
+  "two_owners",
+  "failed_requests",
+  "calls_lost",
+  "calls_refused",
+] as const;
 
 /** Figures of single steps and their limits. */
 const limits: Readonly<Record<string, number>> = {
