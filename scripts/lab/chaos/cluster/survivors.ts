@@ -3,7 +3,7 @@ import type { ClusterNode } from "../../cluster/layout.ts";
 import type { Stage } from "./stage.ts";
 
 /** Jobs that hold state or connections: no cut of up to five minutes may restart them. */
-const lasting = ["postgres", "postgres-replica", "redis", "pgbouncer", "nginx", "wa-shards"];
+const lasting = new Set(["postgres", "postgres-replica", "redis", "pgbouncer", "nginx", "wa-shards"]);
 
 /** Lasting jobs that run on every node of a kind: without them a step would measure nothing. */
 const lastingOn = { data: ["postgres", "redis"], platform: ["pgbouncer", "nginx", "wa-shards"] };
@@ -36,7 +36,7 @@ export function endedBetween(
   of: "lasting" | "all" = "lasting",
 ): Running[] {
   const left = new Set(after.map(({ node, pid }) => `${node} ${pid}`));
-  return before.filter(({ job, node, pid }) => (of === "all" || lasting.includes(job)) && !left.has(`${node} ${pid}`));
+  return before.filter(({ job, node, pid }) => (of === "all" || lasting.has(job)) && !left.has(`${node} ${pid}`));
 }
 
 /** Counts the processes that ended during `work` on these nodes. @throws if a node lacks a job that should last */

@@ -47,6 +47,6 @@ describe("faultsOf", () => {
   test("reports a figure that was not measured", () => {
     const { two_owners: _, ...rest } = clean;
     expect(faultsOf(rest)).toEqual(["two_owners is undefined"]);
-    expect(faultsOf({ ...clean, leader_lost_s_max: Number.NaN })).toEqual(["leader_lost_s_max is NaN, over 10"]);
+    expect(faultsOf({ ...clean, leader_lost_s_max: Number.NaN })).toEqual(["leader_lost_s_max is null, over 10"]);
   });
 });

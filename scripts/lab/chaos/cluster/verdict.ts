@@ -25,10 +25,11 @@ const limits: Readonly<Record<string, number>> = {
 /** Describes each figure of a run that is a fault, and each that is missing. */
 export function faultsOf(result: Result): string[] {
   const faults: string[] = [];
-  for (const key of zeroes) if (result[key] !== 0) faults.push(`${key} is ${String(result[key])}`);
+  for (const key of zeroes) if (result[key] !== 0) faults.push(`${key} is ${JSON.stringify(result[key])}`);
   for (const [key, value] of Object.entries(result)) {
     const limit = key.endsWith("_restarts") ? 0 : limits[key];
-    if (limit !== undefined && !(Number(value) <= limit)) faults.push(`${key} is ${String(value)}, over ${limit}`);
+    if (limit !== undefined && !(Number(value) <= limit))
+      faults.push(`${key} is ${JSON.stringify(value)}, over ${limit}`);
   }
   if (result["placement_ok"] === false) faults.push("placement_ok is false");
   for (const [step, reason] of Object.entries(result["failed_steps"] ?? {})) faults.push(`${step}: ${String(reason)}`);
