@@ -22,15 +22,20 @@ const insertMessage = async (changes: Partial<Message> = {}): Promise<string> =>
   return id;
 };
 /**
- * Runs a job beside a transaction that locks these messages in order of id. A deadlock would end its turn with the
- * database's error; on a busy machine the wait for the locks may use up the turn's time.
+ * Runs a job beside a transaction that locks these messages in order of id; returns the counts of all its turns. A
+ * deadlock would end a turn with the database's error. On a busy machine the wait for the locks may use up the first
+ * turn's time.
  */
 const runBesideLocks = async (ids: readonly string[], job: () => Promise<RunResult>) => {
   const [first, last] = ids.toSorted();
   const locks = [lockRow("messages", first!), lockRow("messages", last!)] as const;
-  const { counts, again } = await besideOrderedLocks(stage.workers.database, locks, job);
-  expect([undefined, "the turn is over"]).toContain(again?.reason);
-  return { counts };
+  const turns = [await besideOrderedLocks(stage.workers.database, locks, job)];
+  while (turns.at(-1)!.again?.reason === "the turn is over") turns.push(await job());
+  expect(turns.at(-1)!.again).toBeUndefined();
+  const counts: Record<string, number> = {};
+  for (const turn of turns)
+    for (const [name, count] of Object.entries(turn.counts ?? {})) counts[name] = (counts[name] ?? 0) + count;
+  return counts;
 };
 
 describe("messages are locked in order of id:", () => {
@@ -44,7 +49,7 @@ describe("messages are locked in order of id:", () => {
     });
     const id = await stage.workers.queueMessage(stage.business, chat, reaction);
     const run = () => stage.workers.handlers.send(firstRun<"send">({ business_id: stage.business }));
-    expect(await runBesideLocks([target, id], run)).toEqual({ counts: { sent: 1, failed: 0, retried: 0 } });
+    expect(await runBesideLocks([target, id], run)).toEqual({ sent: 1, failed: 0, retried: 0 });
     expect(await stage.workers.rows(stage.business)).toMatchObject([{ reactions: [{}] }, { status: "sent" }]);
   });
 
@@ -64,7 +69,7 @@ describe("messages are locked in order of id:", () => {
     const late = (await stage.workers.rows(stage.business)).find((row) => row.wa_message_id === "LATE")!.id;
     append("LATE", { type: "text", text: "hello" });
     append("R", { type: "reaction", emoji: "👍", target: { wa_message_id: target, from_me: true } });
-    expect(await runBesideLocks([target, late], run)).toEqual({ counts: { written: 2, quarantined: 0 } });
+    expect(await runBesideLocks([target, late], run)).toEqual({ written: 2, quarantined: 0 });
   });
 
   test("those with receipts, with those of groups", async () => {
@@ -81,7 +86,7 @@ describe("messages are locked in order of id:", () => {
     append(direct, {});
     append(ofGroup, { member: chat, recipients: 1 });
     const run = () => stage.workers.handlers.receipts(firstRun<"receipts">({ shard: 1 }));
-    expect(await runBesideLocks([ofGroup, direct], run)).toEqual({ counts: { written: 2, quarantined: 0 } });
+    expect(await runBesideLocks([ofGroup, direct], run)).toEqual({ written: 2, quarantined: 0 });
     const rows = await stage.workers.rows(stage.business);
     expect(rows.map(({ status }) => status)).toEqual(["delivered", "delivered"]);
   });
@@ -93,6 +98,6 @@ describe("messages are locked in order of id:", () => {
     stage.workers.shard.decide = ({ to }) =>
       to.endsWith("@lid") ? { status: "retry", account: `1555000${to[0]}111@s.whatsapp.net` } : undefined;
     const run = () => stage.workers.handlers.send(firstRun<"send">({ business_id: stage.business }));
-    expect(await runBesideLocks([second, third], run)).toEqual({ counts: { sent: 3, failed: 0, retried: 0 } });
+    expect(await runBesideLocks([second, third], run)).toEqual({ sent: 3, failed: 0, retried: 0 });
   });
 });

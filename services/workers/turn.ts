@@ -87,14 +87,14 @@ function createTurn(
     attempt,
     canContinue: () => !isOver() && !lost.aborted && !run.stopping.aborted && !run.signal.aborted,
     repeat: async (step) => {
-      for (let taken = 0; taken < steps && (taken === 0 || !isOver()); taken++) {
+      for (let taken = 0; ; taken++) {
         run.signal.throwIfAborted();
         if (lost.aborted) return { inMs: heldMs, reason: "the lease expired" };
         if (run.stopping.aborted) return { inMs: 0, reason: "the worker is stopping" };
+        if (taken >= steps || (taken > 0 && isOver())) return { inMs: 0, reason: "the turn is over" };
         const end = await step();
         if (end !== "more") return end;
       }
-      return { inMs: 0, reason: "the turn is over" };
     },
   };
 }

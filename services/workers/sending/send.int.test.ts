@@ -153,7 +153,9 @@ describe("an unavailable shard", () => {
     await allAre("sent");
     expectEachOnceInOrder(10);
     expect(refusals).toBe(4);
-    const waits = stage.workers.lines.filter((line) => line["outcome"] === "postponed");
+    const postponed = stage.workers.lines.filter((line) => line["outcome"] === "postponed");
+    // On a busy machine the first step may use up the turn's time.
+    const waits = postponed.filter((line) => line["reason"] !== "the turn is over");
     expect(waits.map((line) => line["reason"])).toEqual(Array.from({ length: 3 }, () => "The session is not open."));
     expect((await stage.workers.rows(stage.business)).every((row) => row.attempts === 1)).toBeTrue();
   });
