@@ -8,6 +8,8 @@ const [number, spelling, lid] = ["5511987654321@s.whatsapp.net", "551187654321@s
 let stored: Map<string, unknown>;
 let learned: AccountName[];
 let book: AccountBook;
+/** Resolves once the journal has what the book announces. */
+let durable: Promise<void>;
 
 /** Stores a pair as Baileys does; `mapped` is called before. */
 const map = (user: string, phone: string) => {
@@ -16,10 +18,8 @@ const map = (user: string, phone: string) => {
   for (const [id, value] of Object.entries(entries)) stored.set(`lid-mapping:${id}`, value);
 };
 
-beforeEach(() => {
-  stored = new Map();
-  learned = [];
-  book = new AccountBook({
+const newBook = () =>
+  new AccountBook({
     auth: {
       lookUp: (type, id) => stored.get(`${type}:${id}`),
       keys: {
@@ -31,8 +31,17 @@ beforeEach(() => {
         },
       },
     },
-    onLearned: (names) => learned.push(...names),
+    announce: async (names) => {
+      learned.push(...names);
+      await durable;
+    },
   });
+
+beforeEach(() => {
+  stored = new Map();
+  learned = [];
+  durable = new Promise(() => {});
+  book = newBook();
 });
 
 describe("an account's chat", () => {
@@ -79,20 +88,86 @@ describe("an account's chat", () => {
   });
 });
 
-test("announces names known before once, in bounded entries", async () => {
-  for (let n = 1; n <= 1_200; n++) map(`${n}`, `15550${n}`);
-  const values = new Map<string, Buffer>();
-  const store = {
-    names: () => [...stored.keys()],
-    read: (name: string) => values.get(name),
-    write: (changes: Iterable<readonly [string, Uint8Array | null]>) => {
-      for (const [name, value] of changes) values.set(name, Buffer.from(value ?? []));
-    },
+describe("the announcement of known names", () => {
+  const reconnect = () => {
+    book = newBook();
   };
-  const entries: AccountName[][] = [];
-  const announce = async (names: AccountName[]) => void entries.push(names);
-  await announceKnown(store, book, announce);
-  await announceKnown(store, book, announce);
-  expect(entries.map(({ length }) => length)).toEqual([500, 500, 200]);
-  expect(entries[0]![0]).toEqual({ alias: "1@lid", chat: "155501@s.whatsapp.net" });
+  /** Opens a connection, whose journal accepts entries or fails. Returns the entries. */
+  const open = async ({ journals = true } = {}) => {
+    const entries: AccountName[][] = [];
+    const store = {
+      names: (prefix = "") => [...stored.keys()].filter((name) => name.startsWith(prefix) && stored.get(name) != null),
+      read: (name: string) => stored.get(name) as Buffer | undefined,
+      write: (changes: Iterable<readonly [string, Uint8Array | null]>) => {
+        for (const [name, value] of changes) stored.set(name, value);
+      },
+    };
+    const opened = announceKnown(store, book, async (names) => {
+      if (!journals) throw new Error("the disk is full");
+      entries.push(names);
+    });
+    await opened.catch(() => {});
+    return entries;
+  };
+
+  test("is made once for each store, in bounded entries", async () => {
+    for (let n = 1; n <= 1_200; n++) map(`${n}`, `15550${n}`);
+    book.announced(learned);
+    const entries = await open();
+    expect(entries.map(({ length }) => length)).toEqual([500, 500, 200]);
+    expect(entries[0]![0]).toEqual({ alias: "1@lid", chat: "155501@s.whatsapp.net" });
+    expect(await open()).toEqual([]);
+  });
+
+  test("is repeated for those that the journal lacks", async () => {
+    await open();
+    map("777", "5511987654321");
+    book.respelled(spelling, number);
+    reconnect();
+    const both = [
+      { alias: lid, chat: number },
+      { alias: spelling, chat: number },
+    ];
+    expect(await open({ journals: false })).toEqual([]);
+    expect((await open()).flat()).toEqual(both);
+    expect(await open()).toEqual([]);
+  });
+
+  test("is not repeated for those that the journal has", async () => {
+    await open();
+    durable = Promise.resolve();
+    map("777", "5511987654321");
+    await Bun.sleep(0);
+    reconnect();
+    expect(await open()).toEqual([]);
+  });
+
+  test("leaves those to the connection that learned them", async () => {
+    await open();
+    book.mapped({ "777_reverse": "5511987654321" });
+    expect(await open()).toEqual([]);
+    stored.set("lid-mapping:777_reverse", "5511987654321");
+    reconnect();
+    expect((await open()).flat()).toEqual([{ alias: lid, chat: number }]);
+  });
+
+  test("is repeated for a name that got another chat", async () => {
+    await open();
+    durable = Promise.resolve();
+    book.respelled(spelling, number);
+    durable = new Promise(() => {});
+    book.respelled(spelling, "5511900000000@s.whatsapp.net");
+    await Bun.sleep(0);
+    reconnect();
+    expect(await open()).toEqual([[{ alias: spelling, chat: "5511900000000@s.whatsapp.net" }]]);
+  });
+
+  test("omits names that were not stored", async () => {
+    await open();
+    book.mapped({ "777_reverse": "5511987654321" });
+    reconnect();
+    expect(await open()).toEqual([]);
+    expect([...stored.keys()].filter((name) => name.includes("777"))).toEqual(["account-unannounced:777@lid"]);
+    expect(stored.get("account-unannounced:777@lid")).toBeUndefined();
+  });
 });

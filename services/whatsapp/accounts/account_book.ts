@@ -16,6 +16,12 @@ import { lidJid, phoneJid, preferPhone } from "../codec/jid.ts";
 /** The type of the store's values that map a spelling of a number to the number of the account. */
 const spellings = "account-spelling";
 
+/**
+ * The type of the store's values that map a name to its chat until the journal has the name. Each is in the commit that
+ * stores the name itself, or in an earlier one: a process that is killed in between announces the name after a restart.
+ */
+export const unannounced = "account-unannounced";
+
 /** The names of accounts, for reading. */
 export type AccountNames = Pick<AccountBook, "chatOf" | "namesOf">;
 
@@ -24,13 +30,15 @@ export const noAccountNames: AccountNames = { chatOf: (jid) => preferPhone(jid, 
 
 export type AccountBookOptions = {
   auth: Pick<AuthState, "keys" | "lookUp">;
-  /** Called with names that were not known before. */
-  onLearned: (names: AccountName[]) => void;
+  /** Called with names that were not known before. Resolves once the journal has them. */
+  announce: (names: AccountName[]) => Promise<void>;
 };
 
 /** The names of accounts, as one login knows them. Kept in its auth store, so that they survive restarts and moves. */
 export class AccountBook {
   readonly #options: AccountBookOptions;
+  /** By alias: the chats of names that this book learned and the journal lacks. */
+  readonly #learned = new Map<string, string>();
 
   constructor(options: AccountBookOptions) {
     this.#options = options;
@@ -73,8 +81,7 @@ export class AccountBook {
       // A number that has an account of its own is no longer a spelling of another.
       if (this.#spelled(number) !== undefined) real[number] = null;
     }
-    if (Object.keys(real).length > 0) this.#set(real);
-    if (names.length > 0) this.#options.onLearned(names);
+    if (names.length > 0) this.#learn(names, real);
   }
 
   /** WhatsApp answered that the account of a number is spelled differently. */
@@ -83,8 +90,24 @@ export class AccountBook {
     if (!isPnUser(asked) || !isPnUser(account)) return;
     const [from, to] = [jidDecode(asked)?.user, jidDecode(account)?.user];
     if (from === undefined || to === undefined || from === to || this.#spelled(from) === to) return;
-    this.#set({ [from]: to, [to]: null });
-    this.#options.onLearned([{ alias: phoneJid(from), chat: phoneJid(to) }]);
+    this.#learn([{ alias: phoneJid(from), chat: phoneJid(to) }], { [from]: to, [to]: null });
+  }
+
+  /** The names among these whose announcement an earlier connection left undone. */
+  unannouncedAmong(aliases: readonly string[]): AccountName[] {
+    return aliases.flatMap((alias) => {
+      if (this.#learned.has(alias)) return [];
+      const chat = this.#options.auth.lookUp(unannounced, alias);
+      return typeof chat === "string" ? [{ alias, chat }] : [];
+    });
+  }
+
+  /** The journal has these names. */
+  announced(names: readonly AccountName[]): void {
+    // A name that got another chat since then has an announcement of its own.
+    const done = names.filter(({ alias, chat }) => (this.#learned.get(alias) ?? chat) === chat);
+    for (const { alias } of done) this.#learned.delete(alias);
+    if (done.length > 0) this.#set({ [unannounced]: Object.fromEntries(done.map(({ alias }) => [alias, null])) });
   }
 
   #numberOf(lid: string): string | undefined {
@@ -97,8 +120,20 @@ export class AccountBook {
     return typeof account === "string" ? account : undefined;
   }
 
-  #set(entries: Record<string, string | null>): void {
-    // Baileys has no such type; the store takes any.
-    void this.#options.auth.keys.set({ [spellings]: entries } as SignalDataSet);
+  #learn(names: AccountName[], spelled: Record<string, string | null>): void {
+    this.#set({
+      [spellings]: spelled,
+      [unannounced]: Object.fromEntries(names.map(({ alias, chat }) => [alias, chat])),
+    });
+    for (const { alias, chat } of names) this.#learned.set(alias, chat);
+    this.#options
+      .announce(names)
+      .then(() => this.announced(names))
+      // The connection has ended, perhaps with this fault. The next one announces the names.
+      .catch(() => {});
+  }
+
+  #set(data: Record<string, Record<string, string | null>>): void {
+    void this.#options.auth.keys.set(data);
   }
 }

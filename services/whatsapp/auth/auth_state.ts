@@ -16,10 +16,11 @@ import type { AuthStore } from "./auth_store.ts";
 /** Values cached for one session. An active chat needs three, so a session hardly ever reads from the disk. */
 const cachedValues = 256;
 /** Read once each, and 812 of them after pairing: not worth the memory. */
-const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap>([
+const uncached: ReadonlySet<string> = new Set<keyof SignalDataTypeMap | "account-unannounced">([
   "pre-key",
   "app-state-sync-key",
   "app-state-sync-version",
+  "account-unannounced",
 ]);
 
 /**

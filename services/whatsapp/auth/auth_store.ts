@@ -11,6 +11,8 @@ import { isStale } from "../volume/shard_db.ts";
 /** SQLite's application_id of our stores: "PSau". Distinguishes them from other SQLite files. */
 const applicationId = 0x50_53_61_75;
 const format = 1;
+/** No name of a value contains it. */
+const lastCharacter = "\u{10FFFF}";
 /** Sealed into every new store; if it opens, the key ring fits the store. */
 const canary = "canary";
 
@@ -137,11 +139,11 @@ export class AuthStore {
     return row === null ? undefined : this.#open(row);
   }
 
-  /** The names of all values. */
-  names(): string[] {
+  /** The names of all values that begin with `prefix`. */
+  names(prefix = ""): string[] {
     return this.#db
-      .query<{ name: string }, []>("SELECT name FROM entries")
-      .all()
+      .query<{ name: string }, [string, string]>("SELECT name FROM entries WHERE name >= ? AND name < ?")
+      .all(prefix, `${prefix}${lastCharacter}`)
       .map(({ name }) => name);
   }
 

@@ -52,6 +52,11 @@ export class Journal {
     this.#onAppended(stream);
   }
 
+  /** Commits the entries appended so far at once, instead of together with those of the next milliseconds. */
+  flush(): void {
+    this.#db.flush();
+  }
+
   /** The oldest unacknowledged entries of a stream: at most `limit`, and at most 4 MB. */
   read(stream: JournalStream, limit: number): JournalPage {
     const entries: JournalEntry[] = [];

@@ -23,7 +23,7 @@ function withoutDevices(accounts?: Answer) {
     keys: { ...keys, get: (type) => (type === "lid-mapping" ? { [number]: "88121234567" } : {}) } as SignalKeyStore,
     me: () => undefined,
     control: { holdOutput: () => {}, endIfSilentSince: () => {} } as never,
-    accounts: new AccountBook({ auth: { keys, lookUp: () => undefined }, onLearned: () => {} }),
+    accounts: new AccountBook({ auth: { keys, lookUp: () => undefined }, announce: async () => {} }),
     queries,
     timers: new Timers({ store: () => undefined, keys }),
     contactSalt: () => undefined,

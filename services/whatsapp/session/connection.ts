@@ -7,6 +7,7 @@ import { MemberLookup } from "../accounts/member_lookup.ts";
 import type { OpenSocket } from "../chats/query.ts";
 import { truncate, maxLoggedError, maxLoggedId } from "../codec/bounds.ts";
 import { Intake } from "../receiving/intake.ts";
+import { untilDurable } from "../receiving/until_durable.ts";
 import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane_options.ts";
 import { Relay } from "../sending/relay.ts";
@@ -80,7 +81,8 @@ export class Connection {
       control,
       suspendCodes: () => this.#codes.suspend(),
     });
-    this.accounts = new AccountBook({ auth: options.auth, onLearned: (names) => this.#identified(names) });
+    const announce = (names: AccountName[]) => untilDurable(this.#events.identified(names), control);
+    this.accounts = new AccountBook({ auth: options.auth, announce });
     const { accounts } = this;
     const members = new MemberLookup({ socket, groupOf: (group) => this.#relay.groups.of(group) });
     const onUnknownMember = (group: string, lid: string) => control.unlessOver(() => members.find(group, lid));
@@ -200,10 +202,6 @@ export class Connection {
   async #offered(stanza: BinaryNode): Promise<void> {
     this.#codes.acknowledgeOffer(stanza);
     if (!(await this.passkey.resume())) this.#unlessOver(() => this.#codes.offered(stanza));
-  }
-
-  #identified(names: AccountName[]): void {
-    this.#events.identified(names).catch((error: unknown) => this.#failVolume(error));
   }
 
   #unknown(name: string, stanza: Partial<BinaryNode>): void {

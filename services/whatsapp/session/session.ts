@@ -22,6 +22,7 @@ import { CurrentConnection } from "./current_connection.ts";
 import { Login } from "./login.ts";
 import { LoginControl } from "./login_control.ts";
 import { assertPaired } from "./guards.ts";
+import { noIdentity } from "./identity.ts";
 import { OpenWaiters } from "./open_waiters.ts";
 import type { SessionOptions } from "./session_options.ts";
 import { StatusJournal } from "./status_journal.ts";
@@ -104,7 +105,9 @@ export class Session {
 
   /** Called at the start of the process: reads the store, and opens a linked login after `afterMs`. */
   resume(afterMs: number): void {
-    if (this.#login.load() === undefined || !this.#login.paired) return;
+    if (this.#login.load() === undefined) return;
+    if (!this.#login.paired)
+      return this.#dispatch({ is: "stop", reason: "the pairing was interrupted: connect again" });
     // The first login uploads keys: before that, this login has never opened.
     const fresh = this.#login.auth?.creds.firstUnuploadedPreKeyId === 1;
     let suspension: Suspension | undefined;
@@ -258,7 +261,11 @@ export class Session {
       connect: () => this.#connection.open("pairing" in this.#state ? this.#state.pairing : undefined),
       disconnect: () => void this.#connection.drop(),
       resume: () => this.resume(0),
-      archiveStore: () => this.#login.archive(),
+      archiveStore: () => {
+        // First: after a kill in between, WhatsApp refuses the login again. Without a login, nothing reports its end.
+        if (!this.#leaving) this.#journaled.updateNow(this.#state, { identity: noIdentity, paired: false });
+        this.#login.archive();
+      },
       closeStore: () => this.#login.close(),
       recordSuspension: (suspension) => this.#login.recordSuspension(suspension),
       alarm: (reason) => {

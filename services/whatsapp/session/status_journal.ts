@@ -13,6 +13,8 @@ export class StatusJournal {
   readonly #businessId: string;
   readonly #log: Logger;
   #status: SessionStatus = "disconnected";
+  /** False until this process has journaled a status: the last one may be another, of a process that was killed. */
+  #isJournaled = false;
   #since = Date.now();
   /** The step of a link with a passkey, and why it is repeated. */
   #step: PasskeyStep | undefined;
@@ -39,13 +41,20 @@ export class StatusJournal {
     this.#updateStep(state);
   }
 
+  /** Like `update`, and on the disk when it returns. */
+  updateNow(...change: Parameters<StatusJournal["update"]>): void {
+    this.update(...change);
+    this.#journal.flush();
+  }
+
   #updateStatus(
     status: SessionStatus,
     state: State,
     { identity, paired }: { identity: Identity; paired: boolean },
   ): void {
-    if (status === this.#status) return;
+    if (status === this.#status && this.#isJournaled) return;
     this.#status = status;
+    this.#isJournaled = true;
     this.#since = Date.now();
     const reason = reasonOf(state);
     this.#log.info({ status, ...(reason ? { reason } : {}) }, "session");

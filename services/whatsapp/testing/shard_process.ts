@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from "bun:test";
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { shardToken } from "../../../lib/contracts/shard/secrets.ts";
 import { testConsulAddr, testRedisUrl } from "../../../lib/testing/servers.ts";
 import { until } from "../../../lib/testing/until.ts";
@@ -36,6 +37,13 @@ export type ProcessScenario = {
   index: number;
   launch(env?: Record<string, string>, flags?: string[]): ShardProcess;
 };
+
+/** The point at which kill_points.preload.ts kills the process. */
+export type KillPoint = "name of an account" | "logout" | "suspension";
+
+/** Starts a shard that is killed once a login has stored something. */
+export const launchUntil = (scenario: ProcessScenario, point: KillPoint): ShardProcess =>
+  scenario.launch({ KILL_POINT: point }, ["--preload", join(import.meta.dir, "kill_points.preload.ts")]);
 
 export const kill = async (shard: ShardProcess) => {
   shard.process.kill("SIGKILL");
