@@ -7,7 +7,7 @@ import { durableRepository } from "./signal_repository.ts";
 
 const jid = "77:1@lid";
 
-type Retry = { registrationId?: number; retryOf?: string[]; retryCount?: number; signed?: boolean };
+type Retry = { registrationId?: number; retryOf?: string[]; signed?: boolean };
 
 /** Creates a repository, and a device that offers keys for sessions with retry receipts. */
 function scenario() {
@@ -38,7 +38,19 @@ function scenario() {
     await repository.injectE2ESession({ jid, session, ...receipt });
     return (await baseKey(repository)) !== before;
   };
-  return { retry };
+  /** Processes a retry receipt without keys, for which they are fetched. Returns true if they were. */
+  const retryWithoutKeys = async (...ids: string[]) => {
+    const { resendSession } = repository as unknown as {
+      resendSession: (jid: string, ids: string[], create: () => Promise<void>) => Promise<void>;
+    };
+    let isFetched = false;
+    await resendSession(jid, ids, async () => {
+      isFetched = true;
+      await repository.injectE2ESession({ jid, session: { registrationId: 1, ...bundle(identity, identity) } });
+    });
+    return isFetched;
+  };
+  return { retry, retryWithoutKeys };
 }
 
 async function baseKey(repository: SignalRepositoryWithLIDStore): Promise<string | undefined> {
@@ -72,10 +84,13 @@ describe("the keys of a retry receipt", () => {
     expect(await retry({ retryOf: ["C"], registrationId: 2 })).toBeFalse();
   });
 
-  test("of a second request start a session", async () => {
-    const { retry } = scenario();
-    await retry({ retryOf: ["A"] });
-    expect(await retry({ retryOf: ["B"], retryCount: 2 })).toBeTrue();
+  test("and fetched keys start one session for all messages", async () => {
+    const { retry, retryWithoutKeys } = scenario();
+    expect(await retryWithoutKeys("A")).toBeTrue();
+    expect(await retryWithoutKeys("B")).toBeFalse();
+    expect(await retry({ retryOf: ["C"] })).toBeFalse();
+    expect(await retry({ retryOf: ["B"] })).toBeTrue();
+    expect(await retryWithoutKeys("D")).toBeFalse();
   });
 
   test("for unknown messages start a session each", async () => {

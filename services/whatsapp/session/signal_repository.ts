@@ -48,8 +48,10 @@ type Incoming = {
 };
 
 type OfferedSession = Parameters<SignalRepositoryWithLIDStore["injectE2ESession"]>[0];
-/** Our patch adds the retry receipt's fields. `retryOf`: those of its messages that are known here. */
-type NewSession = OfferedSession & { retryOf?: string[]; retryCount?: number };
+/** Our patch adds the known ones of the messages in a retry receipt that offers the session. */
+type NewSession = OfferedSession & { retryOf?: string[] };
+/** Our patch calls it for a retry receipt that offers no session. */
+type ResendSession = (device: string, messageIds: string[], create: () => Promise<unknown>) => Promise<void>;
 
 type StoredName = { jid: string; address: string };
 
@@ -137,8 +139,17 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
         ),
       );
 
+    const resendSession: ResendSession = async (device, messageIds, create) => {
+      const { address } = await storedAs(device);
+      const { exists } = await repository.validateSession(device);
+      if (exists && retrySessions.recordResend(address, messageIds)) return;
+      await create();
+      if (messageIds.length > 0) retrySessions.recordSession(address, messageIds);
+    };
+
     return {
       ...repository,
+      resendSession,
       decryptMessage: async (message) =>
         receive((await storedAs(message.jid)).address, message.jid, {
           ciphertext: message.ciphertext,
@@ -163,11 +174,11 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
       injectE2ESession: async (message: NewSession) => {
         assertSigned(message.session);
         const { jid, address } = await storedAs(message.jid);
-        const { session, retryOf = [], retryCount = 1 } = message;
+        const { session, retryOf = [] } = message;
         return lock.run(address, async () => {
           // A device that was installed again has another registration id: it cannot decrypt under the old session.
           const isOfDevice = (await repository.getSessionInfo(jid))?.registrationId === session.registrationId;
-          if (isOfDevice && retryCount === 1 && retrySessions.recordResend(address, retryOf)) return;
+          if (isOfDevice && retrySessions.recordResend(address, retryOf)) return;
           retrySessions.forget(address);
           await repository.injectE2ESession(message);
           if (retryOf.length > 0) retrySessions.recordSession(address, retryOf);
