@@ -201,6 +201,35 @@ describe("a scope with a due time", () => {
     expect(performance.now() - from).toBeWithin(290, mostMs);
   });
 
+  test("leaves the queue of a full pool unsent", async () => {
+    const db = createDatabase({ url: database.appUrl, poolSize: 1, applicationName: "full" });
+    try {
+      const held = Promise.withResolvers<void>();
+      const release = Promise.withResolvers<void>();
+      // Past the shares of connections, as a driver that opens its only connection.
+      const holder = poolOf(db).begin(async (tx) => {
+        await tx`select 1`;
+        held.resolve();
+        await release.promise;
+      });
+      await held.promise;
+      const scope = forBusiness(db, mine.businessId, performance.now() + 200);
+      const note = sql`
+        insert into idempotency_keys (business_id, key, fingerprint, status, response, expires_at)
+        values (${mine.businessId}, 'late', 'f', 202, '{}', now())`;
+      const asked = scope.ask(note);
+      await expect(asked).rejects.toMatchObject({ code: "unavailable" });
+      await expect(asked).rejects.not.toThrow("may have taken effect");
+      release.resolve();
+      await holder;
+      // On the same connection, behind all that was queued.
+      const rows = await forBusiness(db, mine.businessId).ask(sql`select from idempotency_keys where key = 'late'`);
+      expect(rows.count).toBe(0);
+    } finally {
+      await db.close();
+    }
+  });
+
   test("ends a statement within a transaction", async () => {
     const from = performance.now();
     const scope = forBusiness(patient, mine.businessId, from + 300);

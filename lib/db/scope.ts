@@ -112,19 +112,24 @@ async function ask<T extends readonly Row[]>(
   owner?: string,
   dueAt?: number,
 ): Promise<RowList<T>> {
-  const send = ({ sent }: Progress) => {
-    sent();
-    const query = [...declaration(), textOf(statement)].join(";");
-    return poolOf(db).unsafe(query).simple() as unknown as Promise<RowList<T> | [unknown, RowList<T>]>;
+  const send = ({ handed }: Progress) => {
+    const query = poolOf(db)
+      .unsafe([...declaration(), textOf(statement)].join(";"))
+      .simple();
+    handed(query);
+    return query as unknown as Promise<RowList<T> | [unknown, RowList<T>]>;
   };
   const answer = await withinWaits(db, owner, send, dueAt);
   // The driver begins a second result when rows come; without any, all statements share the first.
   return "command" in answer ? answer : answer[1];
 }
 
+/** `state`, which the driver's types lack: the connection that has sent the query. */
+type DriverQuery = { cancel(): void; state?: unknown };
+
 type Progress = {
-  /** From here on the work may take effect without an answer. */
-  sent: () => void;
+  /** The driver has the query: from here on it may take effect without an answer. */
+  handed: (query: DriverQuery) => void;
   /** The transaction has started. Throws if the caller has stopped waiting. */
   started: () => void;
 };
@@ -145,16 +150,17 @@ async function withinWaits<T>(
   if (waitMs <= 0) throw toDatabaseError(notSent());
   // The driver limits silence only; this bounds a server that keeps answering others on the same connection.
   const late = Promise.withResolvers<never>();
-  let isSent = false;
+  let handedQuery: DriverQuery | undefined;
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
+    const isSent = handedQuery !== undefined && !cancelQueued(handedQuery);
     late.reject(isSent ? notAnswered() : notSent());
   }, waitMs);
   const progress: Progress = {
-    sent: () => {
+    handed: (query) => {
       if (isLate) throw notSent();
-      isSent = true;
+      handedQuery = query;
     },
     started: () => {
       if (isLate) throw notSent();
@@ -168,6 +174,16 @@ async function withinWaits<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Takes a query out of the driver's queue, in which it may wait for a connection until after its deadline. False once
+ * the driver has sent it.
+ */
+function cancelQueued(query: DriverQuery): boolean {
+  if (query.state) return false;
+  query.cancel();
+  return true;
 }
 
 function notAnswered(): Error {
