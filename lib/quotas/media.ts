@@ -1,5 +1,5 @@
 import { forBusiness, mediaUsage } from "../db/index.ts";
-import type { Database } from "../db/index.ts";
+import type { BusinessScope, Database } from "../db/index.ts";
 import { limitsOf } from "./limits.ts";
 import { createUsageCache } from "./usage_cache.ts";
 import type { ReadUsage, UsageCacheOptions } from "./usage_cache.ts";
@@ -18,10 +18,10 @@ export type MediaHold = {
 
 export type MediaQuota = {
   /**
-   * Reserves room for a file that is about to be stored, of `bytes` if its size is known. Throws "quota_exceeded". The
-   * bytes of a deleted file are free after the next read.
+   * Reserves room for a file that is about to be stored, of `bytes` if its size is known. Throws "quota_exceeded".
+   * Waits for the usage until `dueAt` at most. The bytes of a deleted file are free after the next read.
    */
-  hold(businessId: string, bytes?: number): Promise<MediaHold>;
+  hold(scope: Pick<BusinessScope, "businessId" | "dueAt">, bytes?: number): Promise<MediaHold>;
 };
 
 /** Reads the usage of the media quota. */
@@ -48,8 +48,8 @@ export function createMediaQuota(
   });
   const amounts = (bytes: number) => ({ media_bytes: Math.max(minFileBytes, bytes) });
   return {
-    hold: async (businessId, bytes = 0) => {
-      await usage.known(businessId);
+    hold: async ({ businessId, dueAt }, bytes = 0) => {
+      await usage.known(businessId, dueAt);
       const hold = usage.hold(businessId, amounts(bytes));
       let held = Math.max(minFileBytes, bytes);
       return {

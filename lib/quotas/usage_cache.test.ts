@@ -31,6 +31,16 @@ describe("usage cache", () => {
     expect(errorOf(() => cache.hold("b", { items: 10 }))).toBeUndefined();
   });
 
+  test("ends the wait for a read at the deadline", async () => {
+    const read = Promise.withResolvers<Usage<"items">>();
+    const cache = createCache({ read: () => read.promise });
+    const patient = cache.known("a");
+    await cache.known("a", performance.now() + 10);
+    read.resolve(usage(10));
+    await patient;
+    expect(errorOf(() => cache.hold("a", { items: 1 }))).toMatchObject(refused);
+  });
+
   test("gives released amounts back, and kept ones not", async () => {
     const cache = createCache();
     const hold = cache.hold("a", { items: 10 });

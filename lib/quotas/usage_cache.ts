@@ -1,4 +1,5 @@
 import { AppError } from "../core/errors.ts";
+import { withinGrace } from "../core/time.ts";
 
 /** Amounts by the name of their quota. */
 export type Amounts<Q extends string> = Record<Q, number>;
@@ -39,9 +40,15 @@ export type Hold<Q extends string> = {
 export type UsageCache<Q extends string> = {
   /** Holds amounts for an operation, without waiting. Throws "quota_exceeded" if they do not fit. */
   hold(businessId: string, amounts: Amounts<Q>): Hold<Q>;
-  /** Resolves once the usage of a business has been read at least once, or that failed. */
-  known(businessId: string): Promise<void>;
+  /**
+   * Resolves once the usage of a business has been read at least once, or that failed; at `dueAt` (by
+   * `performance.now()`) in any case. Requests share this read, so that the deadline of one ends its wait alone.
+   */
+  known(businessId: string, dueAt?: number): Promise<void>;
 };
+
+/** Longer than a read of the usage takes at most. */
+const maxReadMs = 30_000;
 
 type Entry<Q extends string> = {
   /** As last read. */
@@ -123,7 +130,8 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
   };
 
   return {
-    known: (businessId) => entryOf(businessId).reading,
+    known: async (businessId, dueAt = Number.POSITIVE_INFINITY) =>
+      withinGrace(Math.min(maxReadMs, dueAt - performance.now()), entryOf(businessId).reading),
     hold: (businessId, first) => {
       const entry = entryOf(businessId);
       assertFits(entry, first);

@@ -6,6 +6,8 @@ import type { OpenApiDocument } from "../../../lib/testing/openapi.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { exampleOf } from "../docs/samples/index.ts";
 import type { ApiDocument } from "../docs/openapi.ts";
+import { png } from "../features/media/media.fixture.ts";
+import { createTestMedia } from "../testing/media.ts";
 import { useHarness } from "../testing/use_harness.ts";
 
 /*
@@ -17,7 +19,7 @@ const timeoutS = 1;
 /** Less than the database's clients wait for an answer, after the deadline of the requests. */
 const graceMs = 20_000;
 
-const api = useHarness({ keys: { ttlMs: 60_000 } });
+const api = useHarness({ keys: { ttlMs: 60_000 }, media: createTestMedia("https://api.example.com") });
 
 /** Locks the tables until `work` has ended. */
 async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
@@ -99,5 +101,19 @@ describe("statements of a request", () => {
     });
     // Enough of them waited for the database.
     expect([...statuses.values()].filter((status) => status === 503).length).toBeGreaterThan(60);
+  });
+
+  test("end with an upload whose quota cannot be read", async () => {
+    const { id, key } = await api.business();
+    await api.database.owner.begin(async (sql) => {
+      await sql`lock table media in access exclusive mode`;
+      const response = await api.app.request(`/v1/businesses/${id}/media`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${key}`, "x-request-timeout": `${timeoutS}` },
+        body: png,
+      });
+      expect(response.status).toBe(503);
+      await until(async () => (await inUse()) === 0, { deadlineMs: 2_000, what: "the upload to end" });
+    });
   });
 });

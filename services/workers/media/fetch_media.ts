@@ -96,7 +96,7 @@ async function fetchFile(
   const { kind, pointer } = fetch;
   if (pointer.file_length > maxBytes[kind]) throw tooLarge(kind);
   const proxy = await proxyOf(media, scope);
-  const room = await quota.hold(scope.businessId, pointer.file_length);
+  const room = await quota.hold(scope, pointer.file_length);
   const content = decrypted(download(host, pointer.direct_path, { signal, proxy }), {
     keys: mediaKeys(Buffer.from(pointer.media_key, "base64"), kind),
     fileSha256: Buffer.from(pointer.file_sha256, "base64"),

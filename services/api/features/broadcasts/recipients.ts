@@ -1,6 +1,5 @@
 import type { z } from "@hono/zod-openapi";
 import { AppError } from "../../../../lib/core/errors.ts";
-import { withinGrace } from "../../../../lib/core/time.ts";
 import { maxRenderedLength, parseTemplate } from "../../../../lib/broadcasts/template.ts";
 import type { Template } from "../../../../lib/broadcasts/template.ts";
 import { addRecipients } from "../../../../lib/db/index.ts";
@@ -20,9 +19,6 @@ type Reservation = Pick<ReturnType<OutboxQuota["hold"]>, "resize">;
 /** Adds recipients to a broadcast, within a transaction. */
 export type Add = (scope: BusinessScope, broadcast: Broadcast, batches: ParsedRows) => Promise<Added>;
 
-/** Longer than a read of the usage takes at most. */
-const maxReadMs = 30_000;
-
 /**
  * Runs `work`, a transaction that adds recipients, within the business's quota. Throws "quota_exceeded" if they do not
  * fit, so that the transaction adds none.
@@ -32,8 +28,7 @@ export async function withinQuota<T>(
   { businessId, dueAt }: Pick<BusinessScope, "businessId" | "dueAt">,
   work: (add: Add) => Promise<T>,
 ): Promise<T> {
-  // Requests share this read, so that the deadline of one ends its wait alone.
-  await withinGrace(Math.min(maxReadMs, dueAt - performance.now()), quota.known(businessId));
+  await quota.known(businessId, dueAt);
   const reservation = quota.hold(businessId, { queued_messages: 0, queued_bytes: 0 });
   try {
     const result = await work((scope, broadcast, batches) => addAll(scope, broadcast, batches, reservation));

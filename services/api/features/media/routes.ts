@@ -87,7 +87,7 @@ export function mediaRoutes(
         }
       };
       const sha256 = c.req.valid("header")["content-digest"];
-      const reservation = await quota.hold(c.var.business.businessId);
+      const reservation = await quota.hold(c.var.business);
       try {
         const cleanup = forBusiness(db, c.var.business.businessId);
         const options = { declared, maxBytes: maxMediaBytes, inspect, sha256, onSize: reservation.size, cleanup };
