@@ -1,20 +1,17 @@
-import { DelayedError, UnrecoverableError, Worker } from "bullmq";
-import type { Job } from "bullmq";
+import { Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { messageOf } from "../core/errors.ts";
-import { Slots } from "../runtime/slots.ts";
 import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { withoutRepeats } from "../runtime/repeats.ts";
 import { queuePrefix } from "./connection.ts";
-import { definitionOf, jobDefinition } from "./definitions.ts";
-import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
-import { defaultVersionWaits, IncompatibleJob, waitForVersion } from "./incompatible_job.ts";
+import { definitionOf } from "./definitions.ts";
+import type { QueueDefinition, QueueName } from "./definitions.ts";
+import { defaultVersionWaits } from "./incompatible_job.ts";
 import type { VersionWaits } from "./incompatible_job.ts";
-import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
-import { createStopwatch, RunCancelled } from "./run.ts";
-import { waitBeforeNextRun } from "./next_run.ts";
-import type { Handler, Handlers, Postponed, RunResult } from "./run.ts";
+import type { JobMetrics } from "./job_metrics.ts";
+import { createJobRunner } from "./job_runner.ts";
+import type { Handlers } from "./run.ts";
 
 export type QueueWorkerOptions = {
   queue: QueueName;
@@ -45,12 +42,6 @@ const defaultRecovery: Recovery = { lockMs: 5_000, checkMs: 1_500 };
 /** Crashes of its process after which a job becomes a dead letter. */
 const maxCrashes = 5;
 
-/** Delay of a job that found no free slot in its share, half of it jitter. */
-const noSlotMs = 1_000;
-
-/** Characters of an error message that a dead letter keeps. Bounds the bytes of 5,000 letters. */
-const maxReasonLength = 500;
-
 /** Milliseconds between attempts to fetch jobs while Redis is unavailable. */
 const reconnectMs = 500;
 
@@ -74,90 +65,16 @@ export function createQueueWorker({
   versionWaits = defaultVersionWaits,
 }: QueueWorkerOptions): QueueWorker {
   const stopping = new AbortController();
-  const stopwatch = createStopwatch(definition.timeoutMs);
-  const reportsOf = (job: string): Reports => ({ log: logger.child({ queue, job }), series: metrics.of(queue, job) });
-  const jobs = servedJobs(definition, handlers, reportsOf);
-  const { concurrency, businessShare = concurrency, reservedSlots = 0 } = definition;
-  const businessSlots = new Slots({ total: concurrency, share: businessShare, reserved: reservedSlots });
-
-  const runJob = async (job: Job, token?: string): Promise<void> => {
-    const start = performance.now();
-    const { postponed, refused } = postponedRuns(job);
-    let refusedNow = 0;
-    const attempt = postponed + job.attemptsMade + 1;
-    const served = jobs.get(job.name);
-    const { log, series } = served ?? reportsOf(job.name);
-    if (job.attemptsStarted === 1) series.waited(((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
-    // Set once it satisfies its schema and holds only ids. An invalid payload is never logged.
-    let payload: Payload<JobName> | undefined;
-    const ended = (outcome: Outcome, more: object | undefined) => {
-      const ms = performance.now() - start;
-      series.ran(outcome, ms / 1000);
-      return { job_id: job.id, attempt, ...payload, outcome, ms: Math.round(ms), ...more };
-    };
-
-    let result: RunResult;
-    try {
-      if (served === undefined) {
-        throw new IncompatibleJob(
-          `The queue ${queue} has no job "${job.name}". Another version of the program enqueued it.`,
-        );
-      }
-      payload = parse(served, job);
-      const business = "business_id" in payload ? payload.business_id : undefined;
-      if (served.running >= served.share) result = noJobSlot();
-      else if (businessSlots.take(business) !== null) result = noBusinessSlot(postponed);
-      else {
-        served.running += 1;
-        try {
-          result = await stopwatch.run(
-            served.handler,
-            { jobId: job.id ?? "", payload, attempt, stopping: stopping.signal },
-            start,
-          );
-        } finally {
-          served.running -= 1;
-          businessSlots.giveBack(business);
-        }
-      }
-    } catch (error) {
-      // Its schedule repeats it, so a waiting run would only add to the next ones.
-      if (error instanceof IncompatibleJob && job.repeatJobKey !== undefined) {
-        log.warn(ended("skipped", { reason: error.message }), "job");
-        return;
-      }
-      const inMs = waitAfter(error, refused, versionWaits);
-      if (inMs === undefined) {
-        const last = error instanceof UnrecoverableError || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-        log.warn(ended(last ? "dead" : "failed", { error }), "job");
-        // The handler ran, so the refusals before it are no longer in a row.
-        if (!last && refused > 0)
-          await job.updateProgress({ postponed, refused: 0, due: Date.now() } satisfies Postponed);
-        throw withShortMessage(error);
-      }
-      if (error instanceof IncompatibleJob) refusedNow = refused + 1;
-      result = { again: { inMs, reason: messageOf(error) } };
-    }
-    const { counts, again } = result;
-    if (again === undefined) {
-      // Idle runs are frequent: the sweep's, and the second run after a wake-up that came during the first.
-      log[isIdle(counts) ? "debug" : "info"](ended("done", counts), "job");
-      return;
-    }
-    const inMs = waitBeforeNextRun(again, postponed);
-    if (!(again.inMs >= 0))
-      log.warn({ job_id: job.id, asked_ms: again.inMs, in_ms: inMs, reason: again.reason }, "wait in the past");
-    const due = Date.now() + inMs;
-    // A refusal is no run of the handler, whose backoff depends on the number of its runs.
-    const postponedNow = again.progressed === true ? 0 : refusedNow > 0 ? postponed : postponed + 1;
-    if (postponedNow !== postponed || refusedNow !== refused || inMs > 0)
-      await job.updateProgress({ postponed: postponedNow, refused: refusedNow, due } satisfies Postponed);
-    await job.moveToDelayed(due, token);
-    log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
-    throw new DelayedError();
-  };
-
-  const worker = new Worker(queue, runJob, {
+  const runner = createJobRunner({
+    queue,
+    definition,
+    handlers,
+    logger,
+    metrics,
+    versionWaits,
+    stopping: stopping.signal,
+  });
+  const worker = new Worker(queue, runner.run, {
     connection: redis,
     prefix: queuePrefix,
     concurrency: definition.concurrency,
@@ -194,7 +111,7 @@ export function createQueueWorker({
     ready: () => worker.waitUntilReady(),
     close: async (graceMs) => {
       stopping.abort(new Error("the worker is stopping"));
-      const timer = setTimeout(stopwatch.cancelAll, graceMs);
+      const timer = setTimeout(runner.cancelAll, graceMs);
       try {
         await worker.close();
       } finally {
@@ -202,77 +119,4 @@ export function createQueueWorker({
       }
     },
   };
-}
-
-/** A job that this process can run, and the state that its runs share. */
-type Served = Reports & {
-  handler: Handler<JobName>;
-  schema: JobDefinition<JobName>["schema"];
-  /** Maximum concurrent runs; further runs are postponed. */
-  share: number;
-  running: number;
-};
-
-/** The log and metrics of a job, labelled with its queue and name. */
-type Reports = { log: Logger; series: RunMetrics };
-
-/** Builds the served jobs by name, once, so that a run looks up everything it needs in one step. */
-function servedJobs(
-  { jobs, shares = {} }: QueueDefinition,
-  handlers: Handlers,
-  reportsOf: (job: string) => Reports,
-): Map<string, Served> {
-  const names = (Object.keys(jobs) as JobName[]).filter((job) => handlers[job] !== undefined);
-  return new Map(
-    names.map((job) => {
-      const handler = handlers[job] as Handler<JobName>;
-      const { schema } = jobDefinition(job);
-      return [job, { ...reportsOf(job), handler, schema, share: shares[job] ?? Number.POSITIVE_INFINITY, running: 0 }];
-    }),
-  );
-}
-
-function parse({ schema }: Served, job: Job): Payload<JobName> {
-  const parsed = schema.safeParse(job.data);
-  if (parsed.success) return parsed.data;
-  const fields = parsed.error.issues.map((issue) => `${issue.path.join(".") || "payload"}: ${issue.message}`);
-  throw new IncompatibleJob(`The payload of "${job.name}" is invalid: ${fields.join("; ")}.`);
-}
-
-/** The delay after which a job without a result runs again; undefined if its run failed. */
-function waitAfter(error: unknown, refused: number, versionWaits: VersionWaits): number | undefined {
-  if (error instanceof RunCancelled) return 0;
-  return error instanceof IncompatibleJob ? waitForVersion(refused, versionWaits) : undefined;
-}
-
-/** Truncates a long message, because BullMQ stores it in Redis twice: in the job and in its event stream. */
-function withShortMessage(error: unknown): unknown {
-  const message = messageOf(error);
-  if (message.length <= maxReasonLength) return error;
-  const short = `${message.slice(0, maxReasonLength - 1)}…`.toWellFormed();
-  return error instanceof UnrecoverableError ? new UnrecoverableError(short) : new Error(short);
-}
-
-function noJobSlot(): RunResult {
-  const inMs = noSlotMs * (1 - Math.random() / 2);
-  return { again: { inMs, reason: "the job's share of the slots is taken" } };
-}
-
-/** Backs off, because thousands of jobs of one business may wait. */
-function noBusinessSlot(postponed: number): RunResult {
-  const inMs = backoff({ attempt: postponed + 1, baseMs: noSlotMs, maxMs: 5 * noSlotMs });
-  return { again: { inMs, reason: "the business's share of the slots is taken" } };
-}
-
-/** True if a run reported counts and all of them are zero. */
-function isIdle(counts: RunResult["counts"]): boolean {
-  if (counts === undefined) return false;
-  for (const name in counts) if (counts[name] !== 0) return false;
-  return true;
-}
-
-/** Returns the numbers of consecutive postponed runs without progress, and of consecutive refusals. */
-function postponedRuns(job: Job): Required<Omit<Postponed, "due">> {
-  const { postponed = 0, refused = 0 } = job.progress as Partial<Postponed>;
-  return { postponed, refused };
 }
