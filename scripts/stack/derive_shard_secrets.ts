@@ -1,6 +1,7 @@
 import { resultCommand, taskVariable } from "../cli/arguments.ts";
 import { readNomadAddress } from "../cli/operator/stack.ts";
 import { countOf } from "../cli/scale/command.ts";
+import { requireNomadLeader } from "./leaders.ts";
 import { createNomad } from "./nomad.ts";
 import { maxShards, planShardSecrets } from "./shard_secrets.ts";
 
@@ -21,7 +22,9 @@ it. Keeps the secrets of further shards. task secrets:apply gives changed ones t
   .parse()
   .opts();
 
-const { added, changed, write } = await planShardSecrets(createNomad(await readNomadAddress()), count);
+const address = await readNomadAddress();
+await requireNomadLeader(address);
+const { added, changed, write } = await planShardSecrets(createNomad(address), count);
 if (!dryRun) await write();
 if (json) console.log(JSON.stringify({ dry_run: dryRun, shards: count, added, changed }));
 else {

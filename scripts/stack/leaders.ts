@@ -16,15 +16,20 @@ const POLL_MS = 250;
  * @throws AppError that says so, while most servers are lost
  */
 export async function requireLeaders({ nomadAddr, consulAddr }: Agents, withinMs = ELECTION_MS): Promise<void> {
-  const nomad = createNomad(nomadAddr, { settleMs: 0 });
   const consul = connectConsul(consulAddr);
   await Promise.all([
-    requireLeader(`Nomad at ${nomadAddr}`, withinMs, () => nomad("GET", "/v1/status/leader")),
+    requireNomadLeader(nomadAddr, withinMs),
     requireLeader(`Consul at ${consul.url}`, withinMs, async () => {
       const { body } = await consul.blockingGet("/v1/status/leader", { index: 0 });
       return body;
     }),
   ]);
+}
+
+/** As {@link requireLeaders}, for a command that needs Nomad only. */
+export async function requireNomadLeader(nomadAddr: string, withinMs = ELECTION_MS): Promise<void> {
+  const nomad = createNomad(nomadAddr, { settleMs: 0 });
+  await requireLeader(`Nomad at ${nomadAddr}`, withinMs, () => nomad("GET", "/v1/status/leader"));
 }
 
 /** `ask` returns the leader's address, or an empty text. @throws NoAnswer if there is no agent to ask */

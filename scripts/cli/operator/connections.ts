@@ -2,6 +2,7 @@ import { z } from "zod";
 import { apiEnv } from "../../../services/api/config.ts";
 import { callsEnv } from "../../../services/calls/config.ts";
 import { workersEnv } from "../../../services/workers/config.ts";
+import { requireNomadLeader } from "../../stack/leaders.ts";
 import { createNomad, orNull } from "../../stack/nomad.ts";
 import { resultCommand } from "../arguments.ts";
 import { sumConnections } from "./connection_sums.ts";
@@ -34,7 +35,9 @@ const job = z.object({
   ),
 });
 
-const nomad = createNomad(await readNomadAddress());
+const address = await readNomadAddress();
+await requireNomadLeader(address);
+const nomad = createNomad(address);
 const read = async (name: string) => {
   const answer = await orNull(nomad("GET", `/v1/job/${name}`));
   return answer === null ? null : job.parse(answer);

@@ -25,7 +25,8 @@ too few allocations.`,
   .opts();
 
 const stack = await readStack();
-const nomad = createNomad(stack.nomad_addr);
+// It reports what it cannot read: an operator wants to know of a lost leader at once.
+const nomad = createNomad(stack.nomad_addr, { settleMs: 0 });
 const api = await adminApi(stack);
 
 const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });

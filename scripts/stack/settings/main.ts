@@ -2,6 +2,7 @@ import { resultCommand } from "../../cli/arguments.ts";
 import { readNomadAddress } from "../../cli/operator/stack.ts";
 import { table } from "../../cli/operator/table.ts";
 import { allJobs } from "../jobs.ts";
+import { requireNomadLeader } from "../leaders.ts";
 import { createNomad, orNull } from "../nomad.ts";
 import type { Job } from "../nomad.ts";
 import { faultsInCluster } from "./apply.ts";
@@ -16,7 +17,9 @@ Never prints a value. Exits 1 if there is such an item.`,
   .parse()
   .opts();
 
-const nomad = createNomad(await readNomadAddress());
+const address = await readNomadAddress();
+await requireNomadLeader(address);
+const nomad = createNomad(address);
 const jobs = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
 const running = jobs.filter((job) => job !== null);
 const faults = await faultsInCluster(nomad, running);
