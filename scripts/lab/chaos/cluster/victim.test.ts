@@ -6,7 +6,7 @@ describe("lostConnections", () => {
   test.each([
     [2, 3, 2],
     [5, 3, 3],
-  ])("of %i replaced logins and %i lost sessions excuses %i", async (replaced, open, excused) => {
+  ])("%i replaced logins of %i sessions excuse %i", async (replaced, open, excused) => {
     const stats = { logins_replaced: 7 };
     const stage = { simulator: { stats: async () => ({ ...stats }) } } as unknown as Stage;
     const work = async () => {
