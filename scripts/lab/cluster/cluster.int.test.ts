@@ -65,14 +65,12 @@ afterAll(async () => {
 
 describe("task cluster", () => {
   test("starts the agents of every node", async () => {
-    const { code, result, stderr } = await run("up", "--agents-only", "--servers", "3", "--clients", "2");
+    const { code, result, stderr } = await run("up", "--agents-only", "--servers", "1", "--clients", "2");
     expect([code, stderr]).toEqual([0, expect.any(String)]);
     const { nodes, nomad_leader, consul_leader } = result as unknown as ClusterStatus;
-    expect([nomad_leader, consul_leader]).toEqual([expect.any(String), expect.any(String)]);
+    expect([nomad_leader, consul_leader]).toEqual(["server-1", "server-1"]);
     expect(nodes.map(({ node, pool, nomad_status }) => [node, pool, nomad_status])).toEqual([
       ["server-1", null, null],
-      ["server-2", null, null],
-      ["server-3", null, null],
       ["client-1", "data", "ready"],
       ["client-2", "platform", "ready"],
     ]);
@@ -80,17 +78,17 @@ describe("task cluster", () => {
 
   test("refuses another size and keeps the cluster", async () => {
     const { code, stderr } = await run("up", "--agents-only", "--servers", "3", "--clients", "3");
-    expect([code, stderr]).toEqual([1, expect.stringContaining("has 3 servers and 2 clients")]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("has 1 servers and 2 clients")]);
     expect(nodeIn(await status(), "client-2").powered).toBeTrue();
   });
 
   test("cuts one direction, then both, and heals", async () => {
     await run("cut", "client-2", "server-1", "--one-way");
     expect((await status()).cuts).toEqual([{ from: "client-2", to: "server-1" }]);
-    for (const server of ["server-1", "server-2", "server-3"]) await run("cut", "client-2", server);
+    await run("cut", "client-2", "server-1");
     const missed = async () => nodeIn(await status(), "client-2").nomad_status !== "ready";
     await until(missed, { what: "Nomad to miss the client", deadlineMs: 60_000, everyMs: 300 });
-    expect((await run("heal")).result["healed"]).toHaveLength(6);
+    expect((await run("heal")).result["healed"]).toHaveLength(2);
     const back = async () => nodeIn(await status(), "client-2").nomad_status === "ready";
     await until(back, { what: "the client to be back", deadlineMs: 60_000, everyMs: 300 });
   });
@@ -109,14 +107,6 @@ describe("task cluster", () => {
     expect(await connects("client-2", address, 8300)).toBeTrue();
   });
 
-  test("finds no leader without a majority", async () => {
-    for (const server of ["server-2", "server-3"]) await run("kill", server);
-    expect(await status()).toMatchObject({ nomad_leader: null, consul_leader: null });
-    for (const server of ["server-2", "server-3"]) await run("restart", server);
-    const led = async () => Object.values(await status()).every((value) => value !== null);
-    await until(led, { what: "leaders", deadlineMs: 60_000, everyMs: 300 });
-  });
-
   test("powers a node off and on", async () => {
     expect(await run("kill", "client-1")).toMatchObject({ code: 0, result: { killed: "client-1" } });
     expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: false, consul: false, nomad: false });
@@ -127,10 +117,7 @@ describe("task cluster", () => {
 
   test("names the nodes when one is unknown", async () => {
     const { code, stderr } = await run("kill", "client-9");
-    expect([code, stderr]).toEqual([
-      1,
-      expect.stringContaining("it has server-1, server-2, server-3, client-1, client-2"),
-    ]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("it has server-1, client-1, client-2")]);
   });
 
   test("removes everything, and says so once", async () => {
