@@ -19,8 +19,8 @@ server {
   # A stopped job is forgotten after a year, not after four hours: what it was scaled to must survive
   # a `down` over the holidays.
   job_gc_threshold = "8760h"
-  # A client may be silent for that long after an election; one that lost its server asks the next within 30 s. The
-  # default of 5m is for thousands of clients: a node that is lost along with the leader is noticed after that time only.
+  # A client may be silent for that long after an election: one that lost its server asks the next within 30 s. With the
+  # default of 5m, for thousands of clients, a node that is lost along with the leader is noticed that late.
   failover_heartbeat_ttl = "2m"
 
   # Dispatched batch jobs keep their logs for a day.
