@@ -32,9 +32,9 @@ async function whileLocked<T>(work: () => Promise<T>): Promise<T> {
   }) as Promise<T>;
 }
 
-async function inUse(): Promise<number> {
+async function inUse(slots: "requests" | "uploads"): Promise<number> {
   const { body } = await api.request("GET", "/metrics", { key: "" });
-  return Number(/^prosaas_api_requests_in_use(?:\{.*\})? (\d+)/m.exec(body as string)?.[1]);
+  return Number(new RegExp(`^prosaas_api_${slots}_in_use(?:\\{.*\\})? (\\d+)`, "m").exec(body as string)?.[1]);
 }
 
 /** Only a superuser sees the statements of others. */
@@ -91,7 +91,7 @@ describe("statements of a request", () => {
       const asking = Promise.all(requests.map(ask));
       await until(async () => (await activeStatements()).length > 0, { what: "a statement to wait", everyMs: 5 });
       await asking;
-      await until(async () => (await inUse()) === 0, { deadlineMs: graceMs, what: "every request to end" });
+      await until(async () => (await inUse("requests")) === 0, { deadlineMs: graceMs, what: "every request to end" });
       const noneRuns = async () => {
         const active = await activeStatements();
         if (active.length > 0) throw new Error(active.join("; "));
@@ -113,7 +113,7 @@ describe("statements of a request", () => {
         body: png,
       });
       expect(response.status).toBe(503);
-      await until(async () => (await inUse()) === 0, { deadlineMs: 2_000, what: "the upload to end" });
+      await until(async () => (await inUse("uploads")) === 0, { deadlineMs: 2_000, what: "the upload to end" });
     });
   });
 });
