@@ -40,8 +40,11 @@ export type TurnOptions<C extends Record<string, number>> = {
 export type Turn = {
   /** Repeats `step` until it is done or waits, or until the turn is over. */
   repeat(step: () => Promise<Step>): Promise<Exclude<Step, "more">>;
-  /** True if new work may start within the current step. */
-  canContinue(): boolean;
+  /**
+   * True if an attempt may start within the current step. The first one may start late, so that each turn makes
+   * progress.
+   */
+  startAttempt(): boolean;
   /** Attempts in a row without progress, from 1. */
   attempt(): number;
 };
@@ -82,10 +85,14 @@ function createTurn(
   // Half of the run's time is left for the work in flight when the turn ends.
   const endsAt = Math.min(now + ms, (now + run.endsAt) / 2);
   const isOver = () => performance.now() >= endsAt;
+  let started = 0;
 
   return {
     attempt,
-    canContinue: () => !isOver() && !lost.aborted && !run.stopping.aborted && !run.signal.aborted,
+    startAttempt: () => {
+      if (lost.aborted || run.stopping.aborted || run.signal.aborted) return false;
+      return started++ === 0 || !isOver();
+    },
     repeat: async (step) => {
       for (let taken = 0; ; taken++) {
         run.signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { replayDeliveries } from "../../../lib/db/index.ts";
 import { until } from "../../../lib/testing/until.ts";
+import { firstRun } from "../testing/run.ts";
 import { useWebhookStage } from "../testing/webhooks.ts";
 
 const stage = useWebhookStage();
@@ -139,5 +140,19 @@ describe("retries", () => {
     await until(() => endpoint.received.length === 6, { what: "the events again" });
     await stage.workers.producer.wake("expire_deliveries", {});
     await settled(disabled.id, "dead");
+  });
+});
+
+describe("a turn without time", () => {
+  test("makes one attempt", async () => {
+    const endpoint = await stage.workers.endpoint(stage.business);
+    await receive(3);
+    await stage.workers.handlers.inbound(firstRun<"inbound">({ shard: 1 }));
+    const run = { ...firstRun<"deliver">({ webhook_id: endpoint.id }), endsAt: performance.now() };
+    expect(await stage.workers.handlers.deliver(run)).toMatchObject({
+      counts: { delivered: 1 },
+      again: { inMs: 0, reason: "the turn is over" },
+    });
+    expect(endpoint.received).toHaveLength(1);
   });
 });

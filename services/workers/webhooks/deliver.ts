@@ -120,7 +120,7 @@ async function dispatchPages(
       if (rest !== due && !(await attempt(probe!))) return "done";
       await inLanes(lanesOf(rest, webhook.ordered), webhook.max_concurrency, async (lane) => {
         for (const delivery of lane) {
-          if (!turn.canContinue() || !isUp()) return;
+          if (!isUp() || !turn.startAttempt()) return;
           if (!(await attempt(delivery))) return;
         }
       });

@@ -9,6 +9,8 @@ const { passTime, receive, scope, serve, settled } = stage;
 
 describe("health", () => {
   test("backs off, pauses and notifies, recovers on success", async () => {
+    // Only `passTime` ends a wait.
+    stage.workers.deps.webhooks.health = { ...healthPolicy, shortestWaitMs: 60_000 };
     const failing = await stage.workers.endpoint(stage.business, { events: ["message.received"] });
     const watching = await stage.workers.endpoint(stage.business, { events: ["webhook.paused"] });
     let broken = true;
