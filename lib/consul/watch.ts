@@ -13,6 +13,8 @@ export type WatchOptions<T> = {
   onContact?: () => void;
   onError?: (error: unknown) => void;
   signal: AbortSignal;
+  /** After that time with earlier indexes the state counts as restored from a backup, and its value is accepted. */
+  replayMs?: number;
 };
 
 /**
@@ -27,33 +29,41 @@ export function nextIndex(previous: number, answered: number): number {
 /** Minimum milliseconds between two queries, so that a key that changes constantly does not occupy a core. */
 const spacingMs = 20;
 
-/** After an outage, a changed value is accepted only if a second answer confirms it this many milliseconds later. */
-const confirmationMs = 500;
+/** Milliseconds between two queries while a restarted server replays its log. */
+const replayPollMs = 200;
 
 /**
  * Follows a Consul endpoint with blocking queries until the signal aborts. After an error it backs off with jitter,
- * up to 3 s, and retries; the last value stays. It notices the end of an outage within 5 s.
+ * up to 1 s, and retries; the last value stays. It notices the end of an outage within 2 s.
+ *
+ * A restarted server answers while it replays its log: with a known leader, but with only a part of the services. Such
+ * an answer has an earlier index than the last value, so the value stays until the server has caught up.
  */
 export async function watch<T>(options: WatchOptions<T>): Promise<void> {
-  const { consul, path, parse, onChange, onContact, onError, signal } = options;
+  const { consul, path, parse, onChange, onContact, onError, signal, replayMs = 10_000 } = options;
   let index = 0;
   let failures = 0;
   let last: string | undefined;
-  let unconfirmed: string | undefined;
+  /** Index of the last value. */
+  let reached = 0;
+  /** Since when answers are earlier than the last value. */
+  let behindSince: number | undefined;
   while (!signal.aborted) {
     try {
       const answer = await consul.blockingGet(path, { index, signal });
       const value = parse(answer.body);
       const text = JSON.stringify(value);
-      if (failures > 0 && last !== undefined && text !== last && text !== unconfirmed) {
-        // A restarted server answers before it has replayed its log, so its first answer may be stale.
-        unconfirmed = text;
-        await sleep(confirmationMs, signal);
-        continue;
+      if (failures > 0 && answer.index < reached) {
+        behindSince ??= performance.now();
+        if (performance.now() - behindSince < replayMs) {
+          await sleep(replayPollMs, signal);
+          continue;
+        }
       }
       index = nextIndex(index, answer.index);
+      reached = answer.index;
       failures = 0;
-      unconfirmed = undefined;
+      behindSince = undefined;
       onContact?.();
       if (text !== last) {
         last = text;
@@ -65,7 +75,7 @@ export async function watch<T>(options: WatchOptions<T>): Promise<void> {
       failures += 1;
       index = 0;
       onError?.(error);
-      await sleep(backoff({ attempt: failures, baseMs: 100, maxMs: 3000 }), signal).catch(() => {});
+      await sleep(backoff({ attempt: failures, baseMs: 100, maxMs: 1000 }), signal).catch(() => {});
     }
   }
 }
