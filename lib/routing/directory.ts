@@ -26,12 +26,20 @@ export type Owner = z.infer<typeof ownerSchema>;
 type Check = { Status?: string; Output?: string };
 type Health = "passing" | "unchecked" | "failing";
 
-/** A check that has not run yet is critical with an empty output. */
+/** The output of an HTTP check that passed. */
+const passedOutput = /^HTTP [A-Z]+ \S+: 2\d\d /;
+
+/**
+ * A check that has not run yet is critical, and its output is empty. After a restart of the agent it may be the output
+ * of an earlier run, which the agent persists when a service is registered again.
+ */
+const hasNotRun = ({ Status, Output = "" }: Check) =>
+  Status === "critical" && (Output === "" || passedOutput.test(Output));
+
 function healthOf(checks: readonly Check[]): Health {
-  if (checks.every(({ Status }) => Status === "passing")) return "passing";
-  return checks.every(({ Status, Output }) => Status === "passing" || (Status === "critical" && !Output))
-    ? "unchecked"
-    : "failing";
+  const others = checks.filter(({ Status }) => Status !== "passing");
+  if (others.length === 0) return "passing";
+  return others.every(hasNotRun) ? "unchecked" : "failing";
 }
 
 /**

@@ -71,6 +71,10 @@ describe("parseInstances", () => {
     ];
     expect(parseInstances(entry(["passing", ""], ["passing", "ok"]))).toMatchObject([{ checked: true }]);
     expect(parseInstances(entry(["passing", ""], ["critical", ""]))).toMatchObject([{ checked: false }]);
+    const earlier = "HTTP GET http://10.0.0.9:2/ready: 200 OK Output: ok";
+    expect(parseInstances(entry(["passing", ""], ["critical", earlier]))).toMatchObject([{ checked: false }]);
+    const refused = "HTTP GET http://10.0.0.9:2/ready: 503 Service Unavailable Output: HTTP GET x: 200 ";
+    expect(parseInstances(entry(["passing", ""], ["critical", refused]))).toEqual([]);
     expect(parseInstances(entry(["critical", "connection refused"], ["critical", ""]))).toEqual([]);
     expect(parseInstances(entry(["warning", ""]))).toEqual([]);
   });
