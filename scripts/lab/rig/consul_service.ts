@@ -1,4 +1,4 @@
-/** Registers a service of this machine in Consul, without a check. */
+/** Registers an instance of a service of this machine in Consul, without a check. */
 export async function registerService(
   consul: string,
   name: string,
@@ -7,7 +7,7 @@ export async function registerService(
 ): Promise<void> {
   const answer = await fetch(`http://${consul}/v1/agent/service/register`, {
     method: "PUT",
-    body: JSON.stringify({ Name: name, Address: "127.0.0.1", Port: port, Meta: meta }),
+    body: JSON.stringify({ ID: `${name}-${port}`, Name: name, Address: "127.0.0.1", Port: port, Meta: meta }),
   });
   if (!answer.ok) throw new Error(`Consul did not register ${name}: ${await answer.text()}`);
 }
