@@ -14,6 +14,7 @@ import { compose, writable } from "./messages/compose.ts";
 import { writeHostile } from "./messages/hostile.ts";
 import { sealEdit } from "./messages/sealed.ts";
 import { messageId, write } from "./messages/write.ts";
+import { directLink, linkDirectly } from "./pairing/direct_link.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import { linkOffline } from "./phones/offline_companion.ts";
 import type { Phone } from "./phones/phone.ts";
@@ -95,6 +96,13 @@ export function whatsappControl(simulation: Simulation): Hono {
     const phone = known(c.req.param("phone"));
     await restrict(simulation, phone, standing.parse(await jsonBody(c)));
     return c.json(phone.standing);
+  });
+
+  /** Links a client without a connection, so that a bench can write its store. */
+  app.post("/phones/:phone/links", async (c) => {
+    const linked = linkDirectly(known(c.req.param("phone")), directLink.parse(await jsonBody(c)));
+    await store.committed();
+    return c.json(linked, 201);
   });
 
   /** Links a companion that never connects. */

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../../../lib/testing/until.ts";
 import { connectionUpdate, ending, memoryAuth } from "../../testing/client.ts";
+import { linkDirectly } from "../../testing/direct_link.ts";
 import { freshPhone, paired } from "../../testing/control.ts";
-import { simulatorScenario } from "../../testing/scenario.ts";
+import { observe, simulatorScenario } from "../../testing/scenario.ts";
 import type { PhoneView } from "../../testing/scenario.ts";
+import type { DirectLink } from "./direct_link.ts";
 
 const scenario = simulatorScenario();
 
@@ -22,6 +24,28 @@ describe("pairing", () => {
     const phone = freshPhone();
     await api.post("/phones", { phone });
     expect((await api.post(`/phones/${phone}/scan`, { qr: "2@abc,a,b,c,1" })).status).toBe(409);
+  });
+
+  test("without a connection links a client that logs in", async () => {
+    const { api, openClient } = scenario;
+    const [phone, contact] = [freshPhone(), freshPhone()];
+    await api.post("/phones", { phone, name: "Direct" });
+    const { creds, preKeys } = await linkDirectly(
+      async (registration) => (await api.post<DirectLink>(`/phones/${phone}/links`, registration)).body,
+    );
+    const auth = { ...memoryAuth(), creds };
+    await auth.keys.set({ "pre-key": preKeys });
+    const seen = observe(await openClient(auth));
+    expect(auth.creds.me).toMatchObject({ id: `${phone}:1@s.whatsapp.net`, name: "Direct" });
+    await api.post(`/phones/${contact}/messages`, { to: phone, text: "hello" });
+    await until(() => seen.received.some(({ text }) => text === "hello"), { what: "the message" });
+  });
+
+  test("without a connection refuses keys of another size", async () => {
+    const phone = freshPhone();
+    await scenario.api.post("/phones", { phone });
+    const answer = await scenario.api.post(`/phones/${phone}/links`, { noise_key: "AAAA" });
+    expect(answer.status).toBe(400);
   });
 
   test("by code links the client; refuses a wrong code", async () => {
