@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { Measured } from "./measured.ts";
+import type { MeasuredShard } from "./measured.ts";
 import { shardsAsOrdered, sizeFor } from "./size.ts";
 
-const measured: Measured = {
+const measured: MeasuredShard = {
   machine: { cpu: "a", cores: 2, memory_gb: 8 },
   measured_at: "2026-01-01T00:00:00.000Z",
   bun: "1.4.5",

@@ -1,5 +1,5 @@
 import { queues } from "../../../lib/queues/index.ts";
-import type { Measured } from "./measured.ts";
+import type { MeasuredShard } from "./measured.ts";
 
 /** The load of a cluster. */
 export type Load = { sessions: number; messagesPerMin: number };
@@ -38,7 +38,7 @@ const up = (value: number) => Math.max(1, Math.ceil(value - 1e-9));
  */
 export function sizeFor(
   { sessions, messagesPerMin }: Load,
-  measured: Measured,
+  measured: MeasuredShard,
   { utilisation, shardMemoryMb }: Limits,
 ): Size {
   const bySessions = up(sessions / measured.sessions);

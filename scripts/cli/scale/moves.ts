@@ -22,15 +22,28 @@ const batch = 200;
 const rounds = 3;
 
 /** Plans moves and starts them, unless it is a dry run. */
-export function rebalance({ api }: Target, body: Schemas["Rebalance"]): Promise<Schemas["RebalanceResult"]> {
+export function rebalance(
+  { api }: Pick<Target, "api">,
+  body: Schemas["Rebalance"],
+): Promise<Schemas["RebalanceResult"]> {
   return bodyOf(api.POST("/v1/admin/rebalance", { body }));
 }
 
 /** Running moves, latest first. */
-export function runningMoves({ api }: Target): Promise<Move[]> {
+export function runningMoves({ api }: Pick<Target, "api">): Promise<Move[]> {
   return allPages((cursor) =>
     bodyOf(api.GET("/v1/admin/moves", { params: { query: { status: "in_progress", limit: batch, cursor } } })),
   );
+}
+
+/** The moves in progress, and those that a rebalance would start now. */
+export async function planRebalance(
+  target: Pick<Target, "api">,
+  limits: { max: number; max_sessions: number },
+): Promise<{ running: Move[]; planned: Planned[] }> {
+  const running = await runningMoves(target);
+  const { planned } = await rebalance(target, { dry_run: true, ...limits });
+  return { running, planned };
 }
 
 /** Waits for the end of moves with progress; returns their final state. */

@@ -3,7 +3,7 @@ import { runScaleCommand, scaleCommand } from "./command.ts";
 import type { Change, Settings } from "./command.ts";
 import { maxSessionsOption } from "./max_sessions.ts";
 import { ScaleFailure } from "./failure.ts";
-import { describeMoves, followMoves, runningMoves, rebalance } from "./moves.ts";
+import { describeMoves, followMoves, planRebalance, rebalance } from "./moves.ts";
 import type { Move, Planned } from "./moves.ts";
 import { readAssignments } from "./shards_now.ts";
 import type { Target } from "./target.ts";
@@ -19,8 +19,7 @@ async function spread(
   limits: { max: number; max_sessions: number },
   settings: Settings,
 ): Promise<Change> {
-  const running = await runningMoves(target);
-  const { planned } = await rebalance(target, { dry_run: true, ...limits });
+  const { running, planned } = await planRebalance(target, limits);
   return {
     what: "rebalance",
     plan: [...(running.length > 0 ? [`follow the moves in progress: ${running.length}`] : []), ...summary(planned)],

@@ -3,14 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { wholeNumber } from "../../cli/arguments.ts";
+import { keepMeasured } from "../../cli/capacity/measured.ts";
 import { labCommand, publish } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { redisServer } from "../rig/servers.ts";
+import { measureCosts } from "./queues/costs.ts";
 import { measureEmptyJobs } from "./queues/empty_jobs.ts";
 import { measureEndToEnd } from "./queues/end_to_end.ts";
+import type { EndToEnd } from "./queues/end_to_end.ts";
 import { startHeavyLoad } from "./queues/heavy_load.ts";
 import { probe } from "./queues/probes.ts";
 import { setStage } from "./queues/stage.ts";
+import type { Stage } from "./queues/stage.ts";
 
 const parts = ["jobs", "throughput", "isolation"] as const;
 const values = labCommand(
@@ -18,9 +22,9 @@ const values = labCommand(
   `Measure the workers in three parts.
 
 jobs: jobs that do nothing, beside bare BullMQ. throughput: messages a minute from the API to their
-delivery tick. isolation: latency of an urgent message, on an idle platform and during a broadcast
-with media work and a webhook endpoint that hangs. Starts every server it needs and stops all of
-them.`,
+delivery tick, and the costs of each in CPU time and bytes. isolation: latency of an urgent message,
+on an idle platform and during a broadcast with media work and a webhook endpoint that hangs. Starts
+every server it needs and stops all of them.`,
 )
   .option("--jobs <n>", "empty jobs of a round", wholeNumber(), 8000)
   .option("--messages <n>", "messages from end to end", wholeNumber(), 10_000)
@@ -29,6 +33,7 @@ them.`,
   .option("--per-minute <n>", "pace of the broadcast", wholeNumber(), 6000)
   .option("--pictures <n>", "jobs of the queue media during the broadcast", wholeNumber(), 10_000)
   .option("--seconds <n>", "length of each half of part isolation", wholeNumber(), 25)
+  .option("--keep", "save the costs of a message for task capacity (scripts/cli/capacity/measured.json)", false)
   .addOption(new Option("--only <part>", "run one part").choices(parts))
   .parse()
   .opts();
@@ -43,7 +48,7 @@ const differentPictures = 200;
 
 endOnSignals();
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
-const result: Record<string, number> = {};
+const result: Record<string, unknown> = {};
 try {
   if (wants("jobs")) await measureJobs();
   if (wants("throughput") || wants("isolation")) await measureMessages();
@@ -77,6 +82,33 @@ async function measureJobs(): Promise<void> {
   }
 }
 
+/** Measures the rate from end to end, and what each message costs. */
+async function measureThroughput(stage: Stage): Promise<EndToEnd> {
+  let ended: EndToEnd | undefined;
+  const costs = await measureCosts(stage.platform, async () => {
+    ended = await measureEndToEnd(stage, values.messages, "message");
+    return values.messages;
+  });
+  const cpuOf = (kind: string) => rounded(costs.cpuMs[kind] ?? 0, 3);
+  const path = {
+    cpu_ms_per_msg: {
+      api: cpuOf("api"),
+      worker: cpuOf("worker"),
+      shard: cpuOf("shard"),
+      postgres: cpuOf("postgres"),
+      pgbouncer: cpuOf("pgbouncer"),
+      redis: cpuOf("redis"),
+      nginx: cpuOf("nginx"),
+    },
+    wal_kb_per_msg: rounded(costs.walKb, 1),
+    table_kb_per_msg: rounded(costs.tableKb, 1),
+    network_kb_per_msg: rounded(costs.networkKb, 1),
+  };
+  Object.assign(result, path);
+  if (values.keep) await keepMeasured("path", { end_to_end_per_min: rounded(ended!.perMinute), ...path });
+  return ended!;
+}
+
 async function measureMessages(): Promise<void> {
   const stage = await setStage({
     folder,
@@ -90,7 +122,7 @@ async function measureMessages(): Promise<void> {
     // Warm-up: the first message to each contact creates a Signal session, and code is not compiled yet.
     await measureEndToEnd(stage, customers.length * 8, "warm");
     if (wants("throughput")) {
-      const { perMinute, acceptedPerMinute } = await measureEndToEnd(stage, values.messages, "message");
+      const { perMinute, acceptedPerMinute } = await measureThroughput(stage);
       result["end_to_end_per_min"] = rounded(perMinute);
       say(`end to end: ${rounded(perMinute)}/min, accepted by the API at ${rounded(acceptedPerMinute)}/min`);
     }

@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
@@ -5,8 +7,10 @@ import { createRouter, numShardsKey } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { labCommand, publish } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
+import { endOnSignals } from "../rig/child.ts";
+import { DirectorySubscribers } from "../rig/directory_subscribers.ts";
+import { LightShards } from "../rig/light_shards.ts";
 import { timeDeaths } from "./routing/death.ts";
-import { createFleet } from "./routing/fleet.ts";
 import { timeDnsLookup, timeHttpLookup, timeLocate } from "./routing/lookups.ts";
 
 const values = labCommand(
@@ -25,13 +29,15 @@ const shards = 50;
 const manyShards = 1_000;
 const deaths = 10;
 
+const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
+endOnSignals();
 const servers = await startServers();
 const stop = new AbortController();
+let fleet: LightShards | undefined;
 try {
   const addr = servers.consul.addr;
   const consul = createConsul({ addr });
-  const fleet = createFleet(consul.url);
-  await fleet.add(shards);
+  fleet = await LightShards.start({ folder, consul, first: 1, last: shards });
   await kvPut(consul, numShardsKey, `${shards}`);
   const router = createRouter({ consul, numShards: 1, signal: stop.signal });
   await router.ready;
@@ -50,15 +56,13 @@ try {
   say(`a question to Consul by HTTP   p50 ${http.p50} ns  p99 ${http.p99} ns`);
   const dns = await timeDnsLookup(servers.consul.dnsPort, unassigned, shards);
   say(`a question to Consul by DNS    p50 ${dns.p50} ns  p99 ${dns.p99} ns`);
-  const took = await timeDeaths(consul, router, deaths);
+  const took = await timeDeaths(folder, consul, router, deaths);
   say(`death of a shard until known   ${took.map((ms) => ms.toFixed(1)).join(", ")} ms`);
 
-  await fleet.add(manyShards);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "routing/memory.ts"), addr, `${manyShards}`], {
-    stdin: "ignore",
-  });
-  const bytes = Number(await new Response(child.stdout).text());
-  if ((await child.exited) !== 0) throw new Error("the directory's memory could not be measured");
+  for (let shard = shards + 1; shard <= manyShards; shard++) await fleet.register(shard);
+  const subscribers = await DirectorySubscribers.start({ folder, consul: addr, processes: 1, shards: manyShards });
+  const [bytes = 0] = subscribers.bytes;
+  await subscribers.stop();
   say(`memory at ${manyShards} shards          ${(bytes / 2 ** 20).toFixed(2)} MB`);
 
   const result = {
@@ -75,5 +79,7 @@ try {
   await publish("bench:routing", values, result);
 } finally {
   stop.abort();
+  await fleet?.stop();
   await servers.stop();
+  await rm(folder, { recursive: true, force: true });
 }

@@ -94,7 +94,7 @@ async function compareWithRaw(): Promise<Record<string, unknown>> {
     disordered_chats: shard.comparison.disordered,
   };
   if (keep) {
-    await keepMeasured({
+    await keepMeasured("shard", {
       sessions,
       idle_mb: Math.round(shard.idleMb),
       kb_per_session: result.kb_per_session,

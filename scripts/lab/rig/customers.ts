@@ -1,5 +1,5 @@
 import { uuidv7 } from "../../../lib/core/ids.ts";
-import { forBusiness, insertKey } from "../../../lib/db/index.ts";
+import { forBusiness, forPlatform, insertKey } from "../../../lib/db/index.ts";
 import type { Database } from "../../../lib/db/index.ts";
 import { generateKey } from "../../../lib/db/keys/api_key.ts";
 
@@ -13,5 +13,12 @@ export async function createKey(
 ): Promise<string> {
   const { key, prefix, hash } = generateKey();
   await insertKey(forBusiness(db, businessId), { id: uuidv7(), prefix, hash, scopes: [...scopes] });
+  return key;
+}
+
+/** Creates an admin key and returns it. */
+export async function createAdminKey(db: Database): Promise<string> {
+  const { key, prefix, hash } = generateKey();
+  await insertKey(forPlatform(db), { id: uuidv7(), prefix, hash, scopes: [] });
   return key;
 }

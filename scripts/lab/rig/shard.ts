@@ -34,8 +34,9 @@ export class ShardProcess extends Supervised {
   readonly port: number;
   readonly opsPort: number;
   readonly client = createShardClient({ token: this.token });
+  /** AUTH_KEYS. */
+  readonly keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
   readonly #options: ShardProcessOptions;
-  readonly #keys = `rig:${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`;
 
   private constructor(options: ShardProcessOptions, port: number, opsPort: number) {
     super(() => this.#launch());
@@ -46,7 +47,7 @@ export class ShardProcess extends Supervised {
 
   static async create(options: ShardProcessOptions): Promise<ShardProcess> {
     const shard = new ShardProcess(options, await freePort(), await freePort());
-    mkdirSync(shard.#volume, { recursive: true });
+    mkdirSync(shard.volume, { recursive: true });
     return shard;
   }
 
@@ -70,7 +71,8 @@ export class ShardProcess extends Supervised {
     return this.#number === 1 ? "" : `-${this.#number}`;
   }
 
-  get #volume(): string {
+  /** Path of its volume. */
+  get volume(): string {
     return this.#options.volume ?? join(this.#options.folder, `volume${this.#suffix}`);
   }
 
@@ -121,8 +123,8 @@ export class ShardProcess extends Supervised {
         OPS_PORT: String(this.opsPort),
         LOG_LEVEL: "info",
         SHARD_INDEX: String(this.#number - 1),
-        AUTH_DIR: this.#volume,
-        AUTH_KEYS: this.#keys,
+        AUTH_DIR: this.volume,
+        AUTH_KEYS: this.keys,
         SHARD_TOKEN: this.#ownToken,
         WA_WEBSOCKET_URL: simulator.wsUrl,
         WA_NOISE_ROOT: simulator.noiseRoot,

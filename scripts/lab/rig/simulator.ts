@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { programCommand } from "../../../lib/testing/program.ts";
+import type { DirectLink } from "../../../services/simulator/whatsapp/pairing/direct_link.ts";
 import { listeningPorts, startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 
@@ -31,6 +32,7 @@ export class SimulatorControl {
 
   makePhone = (phone: string) => this.ask("POST", "/phones", { phone });
   scan = (phone: string, qr: string) => this.ask("POST", `/phones/${phone}/scan`, { qr });
+  link = (phone: string, registration: object) => this.ask<DirectLink>("POST", `/phones/${phone}/links`, registration);
   write = (from: string, to: string, text: string) =>
     this.ask<{ id: string }>("POST", `/phones/${from}/messages`, { to, text });
   screen = (phone: string) => this.ask<Screen>("GET", `/phones/${phone}/messages`);

@@ -1,5 +1,5 @@
 import { table } from "../../../cli/operator/table.ts";
-import type { CpuSamples, CpuUses } from "./cpu.ts";
+import type { CpuSamples, CpuUses } from "../../rig/cpu.ts";
 
 /** A message of the other tenant: due, accepted by the API after `apiMs`, acknowledged by WhatsApp after `ms`. */
 export type TimedMessage = { at: number; ms: number; apiMs: number; kind: string };

@@ -1,7 +1,7 @@
 import type { RigProcess } from "../../rig/services.ts";
 import { kindOf } from "./budgets.ts";
 import type { Budgets } from "./budgets.ts";
-import { bytesUnder, isAlive, memoryMbOf, peakMbOf, treeOf } from "./proc.ts";
+import { bytesUnder, isAlive, memoryMbOf, peakMbOf, treeOf } from "../../rig/proc.ts";
 
 /** Sampling interval, ms. */
 const everyMs = 300;
