@@ -123,7 +123,10 @@ function partsText(all: readonly Part[]): string {
     `${Math.round(use(part) * 100)} %`,
     part.source,
   ]);
-  const first = all[0]!;
-  const verdict = use(first) > 1 ? "breaks before this load" : "breaks first, as the load grows";
-  return `${table([["part", "needed", "use", "source"], ...rows])}\n\n${first.name}: ${verdict}. Then ${first.remedy}.`;
+  const [first, ...others] = all;
+  const remedies = [first!, ...others.filter((part) => use(part) > 1)].map(
+    (part) =>
+      `${part.name} ${use(part) > 1 ? "breaks before this load" : "breaks first as the load grows"}: ${part.remedy}.`,
+  );
+  return [table([["part", "needed", "use", "source"], ...rows]), "", ...remedies].join("\n");
 }

@@ -80,7 +80,7 @@ describe("partsFor", () => {
   });
 
   test("limits shards by the variable with their secrets", () => {
-    const shards = part("shards of a cluster", plan(million));
+    const shards = part("number of shards", plan(million));
     expect([shards.need, shards.limit]).toEqual([200, 300]);
   });
 

@@ -112,7 +112,7 @@ export const use = ({ need, limit }: Part): number => need / limit;
 
 function shards({ shards: need, sessions_per_shard: each }: Size, { sessions }: MeasuredShard): Part {
   return {
-    name: "shards of a cluster",
+    name: "number of shards",
     need,
     limit: mostShards,
     unit: "shards",
@@ -156,7 +156,7 @@ function servers({ messagesPerMin }: Load, path: MeasuredPath, machines: Machine
 
 function accounts({ sessions, messagesPerMin }: Load): Part {
   return {
-    name: "messages of an account",
+    name: "pace of an account",
     need: messagesPerMin / sessions,
     limit: defaultLimits.messages_per_minute,
     unit: "messages a minute",
@@ -176,7 +176,7 @@ function nodes(
   const changesPerS = changesOfARestart / (healthyS + size.reopen_after_kill_s);
   return [
     {
-      name: "connections to one WhatsApp address from a node",
+      name: "ports of a node to one WhatsApp address",
       need: sessions / own,
       limit: portsToOneAddress,
       unit: "connections",
