@@ -18,7 +18,7 @@ const keyId = z
 export const directLink = z.strictObject({
   noise_key: bytes(32),
   identity: bytes(32),
-  registration_id: z.int().min(1).max(0x3fff),
+  registration_id: z.int().min(0).max(0x3fff),
   signed_pre_key: z.strictObject({ id: keyId, key: bytes(32), signature: bytes(64) }),
   pre_keys: z.array(z.strictObject({ id: keyId, key: bytes(32) })).max(1000),
   adv_secret: bytes(32),
