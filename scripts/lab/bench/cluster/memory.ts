@@ -8,9 +8,9 @@ export type Sessions = { shards: number; sessions: number };
  * one message takes less than one of `bench:shard`, which sends 100.
  */
 const shardMb = 130;
-const sessionMb = 0.95;
+const sessionMb = 0.85;
 /** The simulator's part of a session: its connection and its phone. */
-const simulatedMb = 0.4;
+const simulatedMb = 0.25;
 /** Redis, Consul and the bench itself. */
 const restMb = 500;
 
