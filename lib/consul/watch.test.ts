@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../testing/until.ts";
 import type { BlockingAnswer, ConsulClient } from "./client.ts";
-import { nextIndex, watch } from "./watch.ts";
+import { nextIndex, spacingMs, watch } from "./watch.ts";
 
 describe("nextIndex", () => {
   test("continues with the answered index", () => {
@@ -16,6 +16,13 @@ describe("nextIndex", () => {
 
   test("never blocks on 0", () => {
     expect(nextIndex(0, 0)).toBe(1);
+  });
+});
+
+describe("spacingMs", () => {
+  test("grows with the size of the value", () => {
+    expect(spacingMs(100)).toBe(20);
+    expect(spacingMs(60_000)).toBe(200);
   });
 });
 

@@ -30,7 +30,7 @@ if a figure is beyond its limit, and before the start if the memory does not suf
   .option("--registered <n>", "shards in Consul; two of them are processes", wholeNumber(25, 4_000), 1_000)
   .option("--processes <n>", "processes that keep a directory", wholeNumber(1, 50), 4)
   .option("--changes <n>", "changes of the directory, one after the other", wholeNumber(4), 200)
-  .option("--restarts <n>", "restarts of the Consul agent", wholeNumber(1), 4)
+  .option("--restarts <n>", "restarts of the Consul agent", wholeNumber(1), 2)
   .option("--moves <n>", "moves, as fast as they go", wholeNumber(), 200)
   .option("--businesses <n>", "businesses in Postgres for the plan", wholeNumber(), 100_000)
   .option("--sessions <n>", "WhatsApp sessions", wholeNumber(2, 50_000), 10_000)

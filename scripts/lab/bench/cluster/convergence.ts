@@ -9,6 +9,8 @@ import type { Server } from "../../rig/servers.ts";
 
 /** Longest wait for one change; a slower one fails the run. */
 const deadlineMs = 60_000;
+/** Longest wait for the checks of all shards after a restart. */
+const checksMs = 180_000;
 
 export type Changing = {
   shards: LightShards;
@@ -74,7 +76,7 @@ export async function timeRestarts(
     await agent.start();
     took.push(await timeChange(changing, "restart", pick(changing.numbers)));
     await until(async () => (await passing(consul)) >= changing.numbers.length, {
-      deadlineMs,
+      deadlineMs: checksMs,
       everyMs: 100,
       what: "all checks to pass after a restart of Consul",
     });
