@@ -9,6 +9,12 @@ describe("SteadyLoad", () => {
     expect(done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  test("runs no more ticks after a stall", async () => {
+    let ticks = 0;
+    await runLoad({ perSecond: 1000, jobsAt: () => (ticks++ === 0 ? Bun.sleepSync(30) : undefined, []) }, 10);
+    expect(ticks).toBe(10);
+  });
+
   test("starts jobs without a lane before earlier ones end", async () => {
     const first = Promise.withResolvers<void>();
     const jobsAt = (n: number) => [{ run: () => (n === 0 ? first.promise : (first.resolve(), Promise.resolve())) }];
@@ -20,12 +26,12 @@ describe("SteadyLoad", () => {
     await expect(runLoad({ perSecond: 1000, jobsAt }, 5)).rejects.toThrow("refused");
   });
 
-  test("runs the requested ticks after finish", async () => {
+  test("runs at least the requested ticks", async () => {
     let ticks = 0;
     const load = new SteadyLoad({ perSecond: 2000, jobsAt: () => (ticks++, []) }).start();
     await load.finish(20);
-    expect(ticks).toBe(20);
-    expect(load.count).toBe(20);
+    expect(ticks).toBeGreaterThanOrEqual(20);
+    expect(load.count).toBe(ticks);
   });
 });
 

@@ -26,7 +26,9 @@ export class SteadyLoad {
     this.#options = options;
   }
 
-  start(): this {
+  /** Runs until finish(), or for `count` ticks. */
+  start(count?: number): this {
+    this.#atLeast = count;
     this.#running = this.#run();
     // Thrown by check() and finish().
     this.#running.catch(() => {});
@@ -76,7 +78,7 @@ export class SteadyLoad {
 
 /** Runs `count` ticks of a {@link SteadyLoad} and waits for all jobs. */
 export const runLoad = (options: LoadOptions, count: number): Promise<void> =>
-  new SteadyLoad(options).start().finish(count);
+  new SteadyLoad(options).start(count).finish(count);
 
 /** A closed-loop load: each of `width` lanes repeats `work` as soon as it is done, until `forMs` are over. */
 export async function closedLoad(
