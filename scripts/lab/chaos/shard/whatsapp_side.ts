@@ -6,11 +6,16 @@ const finalCodes: ReadonlySet<string> = new Set(["404", "463"]);
 
 type EntryOf<E extends LedgerEvent["event"]> = Extract<LedgerEntry, { event: E }>;
 
+/** Between a refusal and the record of its result on the shard. */
+const unheardMs = 2_000;
+
 /** The state of WhatsApp's side after a run: the simulator's ledger, accounts and phones. */
 export class WhatsAppSide {
   readonly #simulator: SimulatorControl;
   readonly #entries: Map<string, LedgerEntry[]>;
   readonly #finallyRefused = new Set<string>();
+  /** Refused with a final code on a connection that ended just after: the shard may not have the answer. */
+  readonly #perhapsUnheard = new Set<string>();
   readonly #denied = new Set<string>();
   /** The number of each account, by its LID and by other spellings. */
   readonly #numbers = new Map<string, string>();
@@ -19,7 +24,9 @@ export class WhatsAppSide {
   private constructor(simulator: SimulatorControl, entries: readonly LedgerEntry[], phones: readonly PhoneView[]) {
     this.#simulator = simulator;
     this.#entries = Map.groupBy(entries, ({ event }) => event);
-    for (const { id, code } of this.all("refused")) if (finalCodes.has(code)) this.#finallyRefused.add(id);
+    for (const { id, code, phone, at } of this.all("refused"))
+      if (finalCodes.has(code))
+        (this.#endedWithin(phone, at, unheardMs) ? this.#perhapsUnheard : this.#finallyRefused).add(id);
     for (const { number } of this.all("denied")) this.#denied.add(number);
     for (const { phone, lid, spellings } of phones) {
       this.#numbers.set(`${lid}@lid`, phone);
@@ -54,10 +61,18 @@ export class WhatsAppSide {
     return jid.endsWith("@s.whatsapp.net") ? jid.slice(0, jid.indexOf("@")) : undefined;
   }
 
-  /** True if WhatsApp refused the message with a final code, or denied that its receiver has an account. */
+  /**
+   * True if WhatsApp refused the message with a final code, or denied that its receiver has an account. If the answer
+   * may have been lost, the shard may have sent the message again; then the error code of its row decides.
+   */
   finallyRefused({ waId, chat, error }: { waId: string; chat: string; error: string | null }): boolean {
     if (this.#finallyRefused.has(waId)) return true;
+    if (this.#perhapsUnheard.has(waId)) return error !== null;
     return error === "not_on_whatsapp" && this.#denied.has(this.accountOf(chat) ?? "");
+  }
+
+  #endedWithin(phone: string, at: number, ms: number): boolean {
+    return this.has("ended", (entry) => entry.phone === phone && entry.at >= at && entry.at <= at + ms);
   }
 
   /** The messages that a phone received, in order. */
