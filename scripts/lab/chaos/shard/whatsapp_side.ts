@@ -26,7 +26,7 @@ export class WhatsAppSide {
     this.#entries = Map.groupBy(entries, ({ event }) => event);
     for (const { id, code, phone, at } of this.all("refused"))
       if (finalCodes.has(code))
-        (this.#endedWithin(phone, at, unheardMs) ? this.#perhapsUnheard : this.#finallyRefused).add(id);
+        (this.endedWithin(phone, at, unheardMs) ? this.#perhapsUnheard : this.#finallyRefused).add(id);
     for (const { number } of this.all("denied")) this.#denied.add(number);
     for (const { phone, lid, spellings } of phones) {
       this.#numbers.set(`${lid}@lid`, phone);
@@ -71,7 +71,8 @@ export class WhatsAppSide {
     return error === "not_on_whatsapp" && this.#denied.has(this.accountOf(chat) ?? "");
   }
 
-  #endedWithin(phone: string, at: number, ms: number): boolean {
+  /** True if a connection of the account ended in the `ms` after `at`. */
+  endedWithin(phone: string, at: number, ms: number): boolean {
     return this.has("ended", (entry) => entry.phone === phone && entry.at >= at && entry.at <= at + ms);
   }
 

@@ -5,6 +5,8 @@ import type { Scenario } from "./occurrence.ts";
 
 /** More than a stranger's share of messages without content. */
 const burst = 25;
+/** A connection that ends so soon after the garbage may not have acknowledged all of it. */
+const redeliveryMs = 30_000;
 
 /** A stranger sends garbage. Few of it is kept, no login is lost over it, and the stranger's next message arrives. */
 const garbage: Scenario = {
@@ -16,9 +18,12 @@ const garbage: Scenario = {
     for (let n = 0; n < burst; n++) {
       ids.push((await occurrence.write(stranger, { text: occurrence.text("?"), companions_get: "garbage" })).id);
     }
-    const kept: Check = ({ postgres }) => {
+    const kept: Check = ({ postgres, whatsapp }) => {
       const rows = ids.flatMap((id) => postgres.named(business.id, id));
-      const isBounded = rows.length > 0 && rows.length < burst && rows.every(({ type }) => type === "unavailable");
+      const at = whatsapp.all("withheld").find(({ id }) => id === ids[0])?.at ?? 0;
+      // Delivered again after the stranger's next message, garbage is that of a contact, whose messages are all kept.
+      const most = whatsapp.endedWithin(business.phone, at, redeliveryMs) ? burst : burst - 1;
+      const isBounded = rows.length > 0 && rows.length <= most && rows.every(({ type }) => type === "unavailable");
       return isBounded ? [] : [`${rows.length} of ${burst} undecryptable messages of ${stranger} are stored`];
     };
     const written = await occurrence.write(stranger, { text: occurrence.text("hello?") });
