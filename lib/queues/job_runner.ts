@@ -69,6 +69,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     const served = jobs.get(job.name);
     const { log, series } = served ?? reportsOf(job.name);
     if (job.attemptsStarted === 1) series.waited(((job.processedOn ?? job.timestamp) - job.timestamp) / 1000);
+    // Set once it satisfies its schema and holds only ids. An invalid payload is never logged.
     let payload: Payload<JobName> | undefined;
     const ended = (outcome: Outcome, more: object | undefined) => {
       const ms = performance.now() - start;

@@ -178,7 +178,7 @@ describe("wake", () => {
     const payload = { business_id: business(1) };
     const start = performance.now();
     await expect(producer.wake("send", payload)).rejects.toThrow();
-    // Without its limits the client retries for ever.
+    // The client retries for ever without its limits.
     expect(performance.now() - start).toBeLessThan(20_000);
     await server.start();
     try {

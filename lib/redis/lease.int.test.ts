@@ -33,7 +33,7 @@ describe("createRedis", () => {
     const unavailable = createRedis("redis://127.0.0.1:1", "command");
     const start = performance.now();
     await expect(unavailable.ping()).rejects.toThrow();
-    // Without its limits the client retries for ever.
+    // The client retries for ever without its limits.
     expect(performance.now() - start).toBeLessThan(20_000);
     unavailable.disconnect();
   });

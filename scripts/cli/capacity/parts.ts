@@ -18,7 +18,7 @@ export type Part = {
   need: number;
   limit: number;
   unit: string;
-  /** Where need and limit come from. */
+  /** Source of `need` and `limit`. */
   source: string;
   /** The change to make before the limit is reached. */
   remedy: string;
