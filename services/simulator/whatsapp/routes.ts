@@ -18,6 +18,7 @@ import { directLink, linkDirectly } from "./pairing/direct_link.ts";
 import { passkeyControl } from "./pairing/passkey_routes.ts";
 import { linkOffline } from "./phones/offline_companion.ts";
 import type { Phone } from "./phones/phone.ts";
+import { senderNames } from "./phones/naming.ts";
 import { replaceSalt } from "./phones/contact_salt.ts";
 import { announcePrivacyToken, givePrivacyToken } from "./phones/privacy_tokens.ts";
 import { restrict, standing } from "./phones/standing.ts";
@@ -185,6 +186,8 @@ export function whatsappControl(simulation: Simulation): Hono {
       return c.json(await broadcast(simulation, from, message), 201);
     }
     const content = await composed(phoneJid(to));
+    if (again_as && senderNames(from, 0, again_as).from === senderNames(from).from)
+      throw new AppError("invalid_request", "again_as needs another JID than the first delivery: number or a LID.");
     return c.json(
       await write(simulation, from, phones.obtain(to), content, {
         id,

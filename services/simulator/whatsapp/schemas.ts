@@ -67,7 +67,7 @@ export const outgoing = z.looseObject({
   stanza: z.enum(["message", "status"]).optional(),
   /** Sent to the receiver's companions instead of the ciphertext. */
   companions_get: companionsGet.optional(),
-  /** The receiver's companions get the message again, under these names of its writer. */
+  /** The receiver's companions get the message again, under these names of its writer: a JID that it lacked so far. */
   again_as: naming.optional(),
   /** Seals the edit as newer phones do. */
   seal: sealing.optional(),

@@ -55,7 +55,7 @@ describe("one account", () => {
     const { contact, write } = scenario;
     await pair();
     await rename(contact, naming);
-    const { id } = await write(contact, { text: "hello", again_as: naming === "number" ? "lid_only" : "lid" });
+    const { id } = await write(contact, { text: "hello", again_as: naming === "number" ? "lid_only" : "number" });
     const messages = await received(1);
     await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
     await write(contact, { text: "bye" });
