@@ -26,7 +26,7 @@ const twiceNamed: Scenario = {
   name: "one message, two names",
   run: async (occurrence) => {
     const { business } = occurrence;
-    const [naming, again_as] = shuffled(namings) as [Naming, Naming];
+    const [naming, again_as] = shuffled<Naming>(["number", oneOf<Naming>(["lid", "lid_only"])]) as [Naming, Naming];
     const customer = await occurrence.customer({ naming });
     const written = await occurrence.write(customer, { text: occurrence.text("who am I?"), again_as });
     return {
