@@ -44,6 +44,12 @@ const ledgerRows = z.array(
     chat: z.string().min(1),
     /** Base64 of the message as it was handed over. */
     body: base64,
+    /** Shards of an earlier version do not send it. */
+    recipients: z
+      .int()
+      .min(0)
+      .nullish()
+      .transform((recipients) => recipients ?? null),
     result: z.enum(["sent", "failed"]).nullable(),
     result_at: z.int().nullable(),
     error_code: z.string().nullable(),

@@ -11,8 +11,7 @@ function journaled(from: string): ReceiptData[] {
   const options = {
     accounts: { chatOf: (jid: string) => (jid === "77@lid" ? phone : jid) },
     me: () => ({ id: "15550009999:3@s.whatsapp.net" }),
-    sentTo: (id: string) => (id === "A" ? group : undefined),
-    recipientsOf: () => 2,
+    sentTo: (id: string) => (id === "A" ? { chat: group, recipients: 2 } : undefined),
     control: { holdOutput: () => {} },
     events: {
       receipt: async (receipt: ReceiptData) => void receipts.push(receipt),

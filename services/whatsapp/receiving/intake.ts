@@ -46,8 +46,6 @@ type Options = Pick<
   onUnknownMember: (group: string, lid: string) => void;
   /** The business's own account, once paired. */
   me: () => Contact | undefined;
-  /** The members that a group message was sent to, if known. */
-  recipientsOf: (waMessageId: string) => number | undefined;
   control: ConnectionControl;
 };
 
@@ -206,9 +204,8 @@ export class Intake {
    * another group could name any message.
    */
   #groupReceipt(receipt: ReceiptData): ReceiptData[] {
-    const { sentTo, recipientsOf } = this.#options;
-    if (sentTo(receipt.wa_message_id) !== receipt.chat) return [];
-    return [{ ...receipt, recipients: recipientsOf(receipt.wa_message_id) }];
+    const sent = this.#options.sentTo(receipt.wa_message_id);
+    return sent?.chat === receipt.chat ? [{ ...receipt, recipients: sent.recipients }] : [];
   }
 
   /** Yields between slices, since one stanza may name thousands of messages. */

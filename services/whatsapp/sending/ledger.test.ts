@@ -30,13 +30,14 @@ describe("the ledger", () => {
   test("keeps bodies and first results across restarts", async () => {
     let ledger = new Ledger(db);
     await ledger.add(business, [handed("A"), handed("B"), handed("C")]);
+    await ledger.setRecipients(business, "A", 2);
     await ledger.settle(business, "A", { status: "sent", at: 5 });
     await ledger.settle(business, "A", { status: "failed", at: 6, error: { code: "463", message: "no" } });
     await ledger.settle(business, "B", { status: "failed", at: 7, error: { code: "463", message: "refused" } });
     db.close();
     db = ShardDb.open(join(folder, "shard.db"), ring);
     ledger = new Ledger(db);
-    expect(ledger.resultOf(business, "A")).toEqual({ status: "sent", at: 5 });
+    expect(ledger.resultOf(business, "A")).toEqual({ status: "sent", at: 5, recipients: 2 });
     expect(ledger.resultOf(business, "B")).toEqual({
       status: "failed",
       at: 7,
@@ -51,9 +52,9 @@ describe("the ledger", () => {
     const ledger = new Ledger(db);
     await ledger.add(business, [handed("A")]);
     const open = spyOn(db.sealer, "open");
-    expect(ledger.chat(business, "A")).toBe(handed("A").chat);
-    expect(ledger.chat(business, "B")).toBeUndefined();
-    expect(ledger.chat("another business", "A")).toBeUndefined();
+    expect(ledger.sentTo(business, "A")).toEqual({ chat: handed("A").chat, recipients: null });
+    expect(ledger.sentTo(business, "B")).toBeUndefined();
+    expect(ledger.sentTo("another business", "A")).toBeUndefined();
     expect(open).not.toHaveBeenCalled();
     open.mockRestore();
   });

@@ -10,6 +10,8 @@ export type LedgerRow = {
   at: number;
   chat: string;
   body: Uint8Array;
+  /** Of a group message: the members that it was sent to, if known. */
+  recipients: number | null;
   result: FinalResult["status"] | null;
   result_at: number | null;
   error_code: string | null;
@@ -19,7 +21,13 @@ export type LedgerRow = {
 /** Rows written in one commit: a few milliseconds of the event loop. */
 const rowsPerCommit = 500;
 
-type ResultRow = { result: string | null; result_at: number; error_code: string; error_message: string };
+type ResultRow = {
+  result: string | null;
+  result_at: number;
+  recipients: number | null;
+  error_code: string;
+  error_message: string;
+};
 type SealedRow = { business_id: string; wa_message_id: string; key_id: string; body: Uint8Array };
 type BodyRow = { key_id: string; body: Uint8Array };
 
@@ -36,9 +44,10 @@ export class Ledger {
   readonly #db: ShardDb;
   readonly #result: Statement<ResultRow, [string, string]>;
   readonly #body: Statement<BodyRow, [string, string]>;
-  readonly #chat: Statement<{ chat: string }, [string, string]>;
+  readonly #sentTo: Statement<{ chat: string; recipients: number | null }, [string, string]>;
   readonly #at: Statement<{ at: number }, [string, string]>;
-  readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array]>;
+  readonly #insert: Statement<unknown, [string, string, number, string, string, Uint8Array, number | null]>;
+  readonly #setRecipients: Statement<unknown, [number, string, string]>;
   readonly #update: Statement<unknown, [string, number, string | null, string | null, string, string]>;
   readonly #entries: Statement<LedgerRow & { key_id: string }, [string]>;
   readonly #purge: Statement<unknown, [number]>;
@@ -46,22 +55,24 @@ export class Ledger {
   constructor(db: ShardDb) {
     this.#db = db;
     this.#result = db.db.query(
-      "SELECT result, result_at, error_code, error_message FROM sends WHERE business_id = ? AND wa_message_id = ?",
+      "SELECT result, result_at, recipients, error_code, error_message FROM sends " +
+        "WHERE business_id = ? AND wa_message_id = ?",
     );
     this.#body = db.db.query("SELECT key_id, body FROM sends WHERE business_id = ? AND wa_message_id = ?");
-    this.#chat = db.db.query("SELECT chat FROM sends WHERE business_id = ? AND wa_message_id = ?");
+    this.#sentTo = db.db.query("SELECT chat, recipients FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#at = db.db.query("SELECT at FROM sends WHERE business_id = ? AND wa_message_id = ?");
     this.#insert = db.db.query(
-      "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body) VALUES (?, ?, ?, ?, ?, ?) " +
-        "ON CONFLICT DO NOTHING",
+      "INSERT INTO sends (business_id, wa_message_id, at, chat, key_id, body, recipients) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
+    this.#setRecipients = db.db.query("UPDATE sends SET recipients = ? WHERE business_id = ? AND wa_message_id = ?");
     this.#update = db.db.query(
       "UPDATE sends SET result = ?, result_at = ?, error_code = ?, error_message = ? " +
         "WHERE business_id = ? AND wa_message_id = ? AND result IS NULL",
     );
     this.#entries = db.db.query(
-      "SELECT wa_message_id, at, chat, key_id, body, result, result_at, error_code, error_message FROM sends " +
-        "WHERE business_id = ? ORDER BY at",
+      "SELECT wa_message_id, at, chat, key_id, body, recipients, result, result_at, error_code, error_message " +
+        "FROM sends WHERE business_id = ? ORDER BY at",
     );
     this.#purge = db.db.query("DELETE FROM sends WHERE at < ?");
   }
@@ -69,7 +80,10 @@ export class Ledger {
   resultOf(businessId: string, waMessageId: string): FinalResult | undefined {
     const row = this.#result.get(businessId, waMessageId);
     if (!row || row.result === null) return undefined;
-    if (row.result === "sent") return { status: "sent", at: row.result_at };
+    if (row.result === "sent") {
+      const { recipients } = row;
+      return { status: "sent", at: row.result_at, ...(recipients === null ? {} : { recipients }) };
+    }
     return { status: "failed", at: row.result_at, error: { code: row.error_code, message: row.error_message } };
   }
 
@@ -81,9 +95,12 @@ export class Ledger {
       : undefined;
   }
 
-  /** The chat that a message was sent to. Neither reads nor decrypts its plaintext. */
-  chat(businessId: string, waMessageId: string): string | undefined {
-    return this.#chat.get(businessId, waMessageId)?.chat;
+  /**
+   * The chat that a message was sent to and, of a group message, the number of members, if known. Neither reads nor
+   * decrypts its plaintext.
+   */
+  sentTo(businessId: string, waMessageId: string): { chat: string; recipients: number | null } | undefined {
+    return this.#sentTo.get(businessId, waMessageId) ?? undefined;
   }
 
   /** When a message was first handed over, Unix ms. */
@@ -100,9 +117,14 @@ export class Ledger {
     }));
     await this.#db.write(() => {
       for (const { message, box } of sealed) {
-        this.#insert.run(businessId, message.waMessageId, at, message.chat, box.keyId, box.box);
+        this.#insert.run(businessId, message.waMessageId, at, message.chat, box.keyId, box.box, null);
       }
     });
+  }
+
+  /** Records the number of members that a group message is about to be sent to. */
+  async setRecipients(businessId: string, waMessageId: string, recipients: number): Promise<void> {
+    await this.#db.write(() => void this.#setRecipients.run(recipients, businessId, waMessageId));
   }
 
   /** Records a result. The first one stands. */
@@ -138,7 +160,7 @@ export class Ledger {
       }));
       await this.#db.write(() => {
         for (const { row, box } of sealed) {
-          this.#insert.run(businessId, row.wa_message_id, row.at, row.chat, box.keyId, box.box);
+          this.#insert.run(businessId, row.wa_message_id, row.at, row.chat, box.keyId, box.box, row.recipients);
           if (row.result === null || row.result_at === null) continue;
           this.#update.run(row.result, row.result_at, row.error_code, row.error_message, businessId, row.wa_message_id);
         }

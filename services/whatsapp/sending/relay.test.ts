@@ -28,6 +28,7 @@ function withoutDevices(accounts?: Answer) {
     timers: new Timers({ store: () => undefined, keys }),
     contactSalt: () => undefined,
     handedAt: () => undefined,
+    setRecipients: async () => {},
   });
   const send = (to: string) =>
     relay

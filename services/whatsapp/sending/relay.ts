@@ -12,7 +12,6 @@ import type {
 } from "@whiskeysockets/baileys";
 import type { AccountBook } from "../accounts/account_book.ts";
 import { askAccounts } from "../accounts/ask_accounts.ts";
-import { BoundedMap } from "../../../lib/core/bounded_map.ts";
 import { withTimer } from "../codec/disappearing.ts";
 import { GroupDirectory } from "../codec/group_directory.ts";
 import { lidJid, ownJidsOf } from "../codec/jid.ts";
@@ -30,8 +29,6 @@ import { OtherName, Transient, Undeliverable } from "./errors.ts";
 import { SenderKeys } from "./sender_keys.ts";
 import { passingQuery } from "./verdicts.ts";
 
-/** Group messages whose number of recipients is remembered until their first receipt. */
-const countedMessages = 500;
 const refreshTtlMs = 60_000;
 const devicesTtlMs = 5 * 60_000;
 /** An acknowledgement's code: the group's addressing mode, or a list of devices, is out of date. */
@@ -51,6 +48,8 @@ type Options = {
   contactSalt: () => Uint8Array | undefined;
   /** When a message was first handed to a session of this business, Unix ms. */
   handedAt: (waMessageId: string) => number | undefined;
+  /** Records the number of members that a group message is about to be sent to. */
+  setRecipients: (waMessageId: string, recipients: number) => Promise<void>;
 };
 
 /** As Baileys caches them. */
@@ -70,7 +69,6 @@ export class Relay {
   readonly #options: Options;
   /** The chats whose devices were forgotten lately. */
   readonly #refreshed = new TtlCache(500, refreshTtlMs);
-  readonly #recipients = new BoundedMap<string, number>(countedMessages);
   readonly #senderKeys: SenderKeys;
   /** The wait that WhatsApp named when it refused the last query. */
   #backoffMs: number | undefined;
@@ -105,25 +103,21 @@ export class Relay {
     }
   }
 
-  /** The members that a group message was sent to, if it was sent lately over this connection. */
-  recipientsOf(waMessageId: string): number | undefined {
-    return this.#recipients.get(waMessageId);
-  }
-
   /** WhatsApp refused a query. */
   queryRefused(stanza: BinaryNode): void {
     this.#backoffMs = backoffOf(getBinaryNodeChild(stanza, "error")?.attrs);
   }
 
   async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
-    const { socket, me } = this.#options;
+    const { socket, me, control, setRecipients } = this.#options;
     let recipients: number | undefined;
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
       await this.#senderKeys.repeat(chat, waMessageId);
       recipients = group.participants.length - 1;
-      this.#recipients.set(waMessageId, recipients);
+      // Durable before the message leaves: its receipts may arrive at another process.
+      control.holdOutput(setRecipients(waMessageId, recipients));
       message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
     } else {
       if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();

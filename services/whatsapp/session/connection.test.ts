@@ -71,6 +71,7 @@ describe("a connection", () => {
       contactSalt: new ContactSalt(() => undefined),
       sentMessage: () => undefined,
       sentTo: () => undefined,
+      setRecipients: async () => {},
       handedAt: () => undefined,
       cooldowns: createCooldowns(),
       kept: { original: () => Promise.resolve(), originalOf: () => undefined, unread: () => Promise.resolve() },

@@ -86,14 +86,14 @@ export class Connection {
     const { accounts } = this;
     const members = new MemberLookup({ socket, groupOf: (group) => this.#relay.groups.of(group) });
     const onUnknownMember = (group: string, lid: string) => control.unlessOver(() => members.find(group, lid));
-    const recipientsOf = (id: string) => this.#relay.recipientsOf(id);
-    this.#intake = new Intake({ ...options, me, control, accounts, onUnknownMember, recipientsOf });
+    this.#intake = new Intake({ ...options, me, control, accounts, onUnknownMember });
     this.#relay = new Relay({
       keys: options.auth.keys,
       queries: options.cooldowns.queries,
       timers: options.timers,
       contactSalt: () => options.contactSalt.get(),
       handedAt: options.handedAt,
+      setRecipients: options.setRecipients,
       socket,
       me,
       control,

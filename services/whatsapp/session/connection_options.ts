@@ -80,8 +80,10 @@ export type ConnectionOptions = {
   pairingPhone?: string | undefined;
   /** The plaintext of a message that this business sent, for a phone that could not decrypt it. */
   sentMessage: (waMessageId: string) => Uint8Array | undefined;
-  /** The chat of a message that this business sent through the API. */
-  sentTo: (waMessageId: string) => string | undefined;
+  /** The chat of a message that this business sent through the API; of a group message, the number of members. */
+  sentTo: (waMessageId: string) => { chat: string; recipients: number | null } | undefined;
+  /** Records the number of members that a group message is about to be sent to. */
+  setRecipients: (waMessageId: string, recipients: number) => Promise<void>;
   /** When a message was first handed to a session of this business, Unix ms. */
   handedAt: (waMessageId: string) => number | undefined;
   /** The salt of the tokens for new contacts, if the phone has shared it. */

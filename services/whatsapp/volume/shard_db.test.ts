@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -52,6 +53,20 @@ describe("the shard's database", () => {
     expect(() => open(first!)).toThrow(/cannot be used/);
   });
 
+  test("adds the columns that an earlier version lacks", async () => {
+    open(first!).close();
+    const earlier = new Database(path);
+    earlier.run("ALTER TABLE sends DROP COLUMN recipients");
+    earlier.close();
+    for (let start = 0; start < 2; start++) {
+      const db = open(first!);
+      await new Ledger(db).add("b", [{ waMessageId: "A", chat: "1@g.us", body: Buffer.from("x") }]);
+      await new Ledger(db).setRecipients("b", "A", 2);
+      expect(new Ledger(db).sentTo("b", "A")).toEqual({ chat: "1@g.us", recipients: 2 });
+      db.close();
+    }
+  });
+
   test("needs an old key for an imported ledger too", async () => {
     let db = open(first!);
     await new Ledger(db).add("here", [{ waMessageId: "A", chat: "c", body: Buffer.from("x") }]);
@@ -66,7 +81,7 @@ describe("the shard's database", () => {
       result: "sent",
       result_at: 1,
     } as const;
-    await new Ledger(db).takeOver("moved in", [{ ...old, error_code: null, error_message: null }]);
+    await new Ledger(db).takeOver("moved in", [{ ...old, recipients: null, error_code: null, error_message: null }]);
     db.close();
     open(both).close();
     expect(() => open(second!)).toThrow(VolumeRefused);

@@ -60,6 +60,7 @@ export class ShardDb {
       if (!known) create(db, keys);
       const sealer = sealerOf(db, keys);
       db.run(additions);
+      addColumns(db);
       retireOldKey(db, sealer);
       return new ShardDb(db, sealer);
     } catch (error) {
@@ -127,7 +128,8 @@ export class ShardDb {
  * journal: the data that WhatsApp delivered, until Postgres has it. AUTOINCREMENT, because an acknowledged seq must
  * never be assigned again.
  * sends: the ledger. `body` is the plaintext message, kept to resend it when the recipient's phone could not decrypt
- * it; `result` is null until WhatsApp's server has answered.
+ * it; `recipients`, of a group message: the members that it was sent to; `result` is null until WhatsApp's server has
+ * answered.
  */
 const schema = `
   CREATE TABLE store (salt BLOB NOT NULL, canary_key TEXT NOT NULL, canary BLOB NOT NULL);
@@ -173,6 +175,12 @@ const additions = `
   );
   CREATE INDEX IF NOT EXISTS kept_in_order ON kept (business_id, purpose, at, wa_message_id);
 `;
+
+/** Adds the columns that the schema of earlier versions lacks. */
+function addColumns(db: Database): void {
+  const columns = db.query<{ name: string }, []>("SELECT name FROM pragma_table_info('sends')").all();
+  if (!columns.some(({ name }) => name === "recipients")) db.run("ALTER TABLE sends ADD COLUMN recipients INTEGER");
+}
 
 function create(db: Database, keys: KeyRing): void {
   const salt = randomBytes(16);
