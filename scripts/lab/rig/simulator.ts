@@ -10,6 +10,8 @@ export type Shown = {
   sender: string;
   from_me: boolean;
   text?: string;
+  /** Unix ms at which the server received it. */
+  timestamp: number;
   expiration?: number;
 };
 export type Screen = { data: Shown[]; duplicates: number; undecryptable: number };

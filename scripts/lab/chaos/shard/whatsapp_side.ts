@@ -76,6 +76,16 @@ export class WhatsAppSide {
     return this.has("ended", (entry) => entry.phone === phone && entry.at >= at && entry.at <= at + ms);
   }
 
+  /** When a message was refused, and when connections of its account ended, from a minute before on. */
+  refusalTimes(waId: string): string {
+    const refusals = this.all("refused").filter(({ id }) => id === waId);
+    const [first] = refusals;
+    if (first === undefined) return "never refused";
+    const near = ({ phone, at }: LedgerEntry) => phone === first.phone && Math.abs(at - first.at) < 60_000;
+    const times = [...refusals, ...this.all("ended").filter(near)].toSorted((a, b) => a.seq - b.seq);
+    return times.map(({ event, at }) => `${event} ${clockTime(at)}`).join(", ");
+  }
+
   /** The messages that a phone received, in order. */
   async shown(phone: string): Promise<Shown[]> {
     const known = this.#screens.get(phone) ?? this.#simulator.screen(phone);
@@ -83,5 +93,8 @@ export class WhatsAppSide {
     return (await known).data.filter(({ from_me }) => !from_me);
   }
 }
+
+/** The time of day of a moment, with ms. */
+export const clockTime = (at: number): string => new Date(at).toISOString().slice(11, 23);
 
 type PhoneView = { phone: string; lid: string; spellings: string[] };

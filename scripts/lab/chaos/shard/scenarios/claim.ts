@@ -1,6 +1,7 @@
 import type { Business } from "../../../rig/pairing.ts";
 import type { BothSides } from "../both_sides.ts";
 import type { Row } from "../postgres_side.ts";
+import { clockTime } from "../whatsapp_side.ts";
 import type { Submitted } from "../submit.ts";
 
 /** Returns what is wrong; nothing if both sides agree. */
@@ -53,10 +54,13 @@ export const delivered =
   async ({ whatsapp, postgres }) => {
     const [row] = postgres.named(businessId, waId);
     if (row === undefined) return [`${waId} to ${phone} has no row`];
-    const shown = (await whatsapp.shown(phone)).filter((message) => message.text === text).length;
-    if (whatsapp.finallyRefused({ waId, chat, error: row.error_code }))
-      return row.status === "failed" && shown === 0 ? [] : [`${waId} was refused, and is ${row.status}`];
-    const faults = shown === 1 ? [] : [`${phone} shows ${waId} ${shown} times`];
+    const shown = (await whatsapp.shown(phone)).filter((message) => message.text === text);
+    const times = shown.map(({ timestamp }) => `shown ${clockTime(timestamp)}`);
+    if (whatsapp.finallyRefused({ waId, chat, error: row.error_code })) {
+      if (row.status === "failed" && shown.length === 0) return [];
+      return [`${waId} was refused, and is ${row.status}: ${[whatsapp.refusalTimes(waId), ...times].join(", ")}`];
+    }
+    const faults = shown.length === 1 ? [] : [`${phone} shows ${waId} ${shown.length} times: ${times.join(", ")}`];
     if (row.status === "failed" || row.status === "queued")
       faults.push(`${waId} to ${phone} is ${row.status} (${row.error_code})`);
     return faults;
