@@ -13,7 +13,6 @@ import { verdictOf } from "./verdicts.ts";
 
 type Entry = {
   outgoing: Outgoing;
-  recipients?: number | undefined;
   resolve: (result: LaneResult) => void;
   result: Promise<LaneResult>;
 };
@@ -139,7 +138,7 @@ export class Lane {
       return true;
     }
     this.#refusals.forget(entry.outgoing.chat);
-    const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning }, entry.recipients);
+    const result = resultOfAck(verdict && { code: refusal.code, meaning: verdict.meaning });
     this.#leaveFlight(entry);
     void this.#finish(entry, result);
     this.#options.onResult?.(result, performance.now() - handedAt, waMessageId);
@@ -236,10 +235,7 @@ export class Lane {
     const stuck = new PatientTimer(prepareDeadlineMs, onOverdue);
     try {
       fence();
-      await epoch.relay(chat, message, waMessageId, (leave, recipients) => {
-        entry.recipients = recipients;
-        return this.#inFlight.transmit(entry, leave);
-      });
+      await epoch.relay(chat, message, waMessageId, (leave) => this.#inFlight.transmit(entry, leave));
     } catch (error) {
       if (this.#epoch !== epoch) return;
       const failure = this.#failures.of(waMessageId, error);
@@ -278,13 +274,14 @@ export class Lane {
 
   async #finish(entry: Entry, result: FinalResult): Promise<void> {
     const { businessId, ledger, logger } = this.#options;
+    let recorded = result;
     try {
-      await ledger.settle(businessId, entry.outgoing.waMessageId, result);
+      recorded = await ledger.settle(businessId, entry.outgoing.waMessageId, result);
     } catch (error) {
       // Answered once, and lost at a restart: the resent message carries the same id, so the phone shows it once.
       logger.error({ business_id: businessId, error: messageOf(error) }, "a send result could not be recorded");
     }
-    this.#resolve(entry, result);
+    this.#resolve(entry, recorded);
   }
 
   #resolve(entry: Entry, result: LaneResult): void {

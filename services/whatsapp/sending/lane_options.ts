@@ -8,11 +8,8 @@ import type { FinalResult } from "./result.ts";
 
 export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
 
-/**
- * Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. `recipients`: the members
- * of the group.
- */
-export type Transmit = (leave: Leave, recipients?: number) => Promise<void>;
+/** Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. */
+export type Transmit = (leave: Leave) => Promise<void>;
 
 /** Prepares one message for WhatsApp over an open connection. Resolves when it was passed to `transmit`. */
 export type RelayMessage = (

@@ -127,8 +127,8 @@ export class Ledger {
     await this.#db.write(() => void this.#setRecipients.run(recipients, businessId, waMessageId));
   }
 
-  /** Records a result. The first one stands. */
-  async settle(businessId: string, waMessageId: string, result: FinalResult): Promise<void> {
+  /** Records a result, and resolves with the recorded one: the first stands. */
+  async settle(businessId: string, waMessageId: string, result: FinalResult): Promise<FinalResult> {
     const error = result.status === "failed" ? result.error : null;
     await this.#db.write(
       () =>
@@ -141,6 +141,7 @@ export class Ledger {
           waMessageId,
         ),
     );
+    return this.resultOf(businessId, waMessageId) ?? result;
   }
 
   /** All messages of a business. */

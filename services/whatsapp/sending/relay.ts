@@ -110,14 +110,12 @@ export class Relay {
 
   async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
     const { socket, me, control, setRecipients } = this.#options;
-    let recipients: number | undefined;
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
       await this.#senderKeys.repeat(chat, waMessageId);
-      recipients = group.participants.length - 1;
       // Durable before the message leaves: its receipts may arrive at another process.
-      control.holdOutput(setRecipients(waMessageId, recipients));
+      control.holdOutput(setRecipients(waMessageId, group.participants.length - 1));
       message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
     } else {
       if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
@@ -129,7 +127,7 @@ export class Relay {
       ...stanzaOptions(message),
       transmit: async (stanza) => {
         await this.#addContactToken(stanza, chat);
-        return transmit(() => socket().sendNode(stanza), recipients);
+        return transmit(() => socket().sendNode(stanza));
       },
     };
     await socket().relayMessage(chat, message, options);

@@ -36,8 +36,8 @@ export type LaneResult = FinalResult | RetryResult;
 export type SendResult = LaneResult | PacedResult;
 
 /** The final result in an acknowledgement. `refusal`: its code, and what it means. */
-export function resultOfAck(refusal?: { code: string; meaning: string }, recipients?: number): FinalResult {
+export function resultOfAck(refusal?: { code: string; meaning: string }): FinalResult {
   const at = Date.now();
-  if (refusal === undefined) return { status: "sent", at, ...(recipients === undefined ? {} : { recipients }) };
+  if (refusal === undefined) return { status: "sent", at };
   return { status: "failed", at, error: { code: refusal.code, message: refusal.meaning } };
 }
