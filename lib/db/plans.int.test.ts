@@ -9,9 +9,11 @@ import type { Statement } from "./client/literal.ts";
 import {
   applyReceipts,
   assignInboundIds,
+  atomically,
   dueDeliveries,
   dueMedia,
   forPlatform,
+  getMessage,
   listPendingBusinesses,
   pendingMessages,
   recordSendResults,
@@ -139,6 +141,24 @@ describe("plans of the hot statements", () => {
     const plan = await planOf(forPlatform(database.db), (on) => assignInboundIds(on, inbound));
     expectPlan(plan, "_by_wa_message_id_and_id");
     expect(plan.conditions.filter((one) => /wa_message_id.* AND \(id >= .* AND \(id </.test(one))).not.toEqual([]);
+  });
+
+  test("getMessage reads one row by its index", async () => {
+    const [{ id }] = await scope.ask<[{ id: string }]>(sql`select id from messages limit 1`);
+    const reads = 10;
+    const [before, after] = await atomically(scope, async (inside) => {
+      // Of this connection alone.
+      const scans = async () => {
+        const [row] = await inside.ask<[{ whole: number; index: number }]>(sql`
+          select sum(seq_scan)::integer as whole, sum(idx_scan)::integer as index
+          from pg_stat_xact_user_tables where relname like ${"messages\\_%"}`);
+        return row;
+      };
+      const earlier = await scans();
+      for (let n = 0; n < reads; n++) expect(await getMessage(inside, id)).toMatchObject({ id });
+      return [earlier, await scans()];
+    });
+    expect(after).toEqual({ whole: before.whole, index: before.index + reads });
   });
 
   test("recordSendResults finds messages by id", async () => {

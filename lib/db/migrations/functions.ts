@@ -4,6 +4,7 @@ import unconfirmedChatAliases from "../chats/unconfirmed_chat_aliases.sql" with 
 import type { OwnerConnection } from "../client/owner.ts";
 import dropMessagePartitions from "../messages/drop_message_partitions.sql" with { type: "text" };
 import ensureMessagePartitions from "../messages/ensure_message_partitions.sql" with { type: "text" };
+import getMessage from "../messages/get_message.sql" with { type: "text" };
 import messageStatusRank from "../messages/message_status_rank.sql" with { type: "text" };
 import uuidv7Floor from "../messages/uuidv7_floor.sql" with { type: "text" };
 import submitMessages from "../outbox/submit_messages.sql" with { type: "text" };
@@ -14,6 +15,7 @@ export const functions: readonly string[] = [
   uuidv7Floor,
   ensureMessagePartitions,
   dropMessagePartitions,
+  getMessage,
   unconfirmedChatAliases,
   learnChatAliases,
   submitMessages,
