@@ -28,7 +28,7 @@ for i, key in ipairs(KEYS) do
     before = last == start - length and current or 0
     current = 0
   end
-  windows[i] = { current = current, before = before }
+  windows[i] = { current = current, before = before, new = last ~= start }
   local left = math.max(0, math.floor(tonumber(ARGV[2 + i]) - current - before * covered))
   if left < free then
     free, fullest = left, i
@@ -37,10 +37,14 @@ end
 
 local granted = math.min(asked, free)
 for i, key in ipairs(KEYS) do
-  windows[i].current = windows[i].current + granted
   local window = windows[i]
-  redis.call("HSET", key, "start", string.format("%d", start), "current", window.current, "before", window.before)
-  redis.call("PEXPIRE", key, 2 * length)
+  window.current = window.current + granted
+  if window.new then
+    redis.call("HSET", key, "start", string.format("%d", start), "current", window.current, "before", window.before)
+    redis.call("PEXPIRE", key, 2 * length)
+  elseif granted > 0 then
+    redis.call("HINCRBY", key, "current", granted)
+  end
 end
 
 local reset = start + length - now
