@@ -173,9 +173,12 @@ describe("headers", () => {
     expect(headers.get("strict-transport-security")).toBeNull();
   });
 
-  test("set the service's deadline", async () => {
-    const answer = await send(edge.httpsPort, "GET /v1/timeout HTTP/1.1\r\nHost: edge\r\nX-Request-Timeout: 4000");
-    expect(answer.body).toContain("9");
+  test.each([
+    ["GET", 6],
+    ["POST", 9],
+  ])("set the service's deadline (%s)", async (method, seconds) => {
+    const head = `${method} /v1/timeout HTTP/1.1\r\nHost: edge\r\nContent-Length: 0\r\nX-Request-Timeout: 4000`;
+    expect((await send(edge.httpsPort, head)).body).toBe(`${seconds}`);
   });
 });
 

@@ -11,9 +11,12 @@ import { startEdge } from "../lab/rig/edge.ts";
 
 export type Answer = { status: number; headers: Headers; body: string };
 
+/** `pings`: pings the client every 3 s, as the calls service does. */
+type SocketData = { pings?: boolean; timer?: Timer };
+
 type Handler = (
   request: Request,
-  server: Bun.Server<undefined>,
+  server: Bun.Server<SocketData>,
 ) => Response | undefined | Promise<Response | undefined>;
 
 /** The edge with a Consul of its own, in front of two servers that stand in for the API and for calls. */
@@ -22,13 +25,19 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
   const consul = createConsul({ addr: server.addr });
   const folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
   const listen = () =>
-    Bun.serve({
+    Bun.serve<SocketData>({
       hostname: "127.0.0.1",
       port: 0,
       maxRequestBodySize: 256 * 1024 * 1024,
       idleTimeout: 0,
       fetch: handle,
-      websocket: { message: (socket, message) => void socket.send(message) },
+      websocket: {
+        open: (socket) => {
+          if (socket.data.pings) socket.data.timer = setInterval(() => void socket.ping(), 3_000);
+        },
+        close: (socket) => clearInterval(socket.data.timer),
+        message: (socket, message) => void socket.send(message),
+      },
     });
   const [api, calls] = [listen(), listen()];
   const register = (name: string, port: number) =>

@@ -25,6 +25,8 @@ export type CarriedOptions = StreamOptions & {
   checkpointMs?: number;
   /** Renewal interval of slots, well below the lease. */
   renewMs: number;
+  /** Ping interval of streams, well below the silence after which the edge closes one (consul/nginx.conf.ctmpl). */
+  pingMs?: number;
 };
 
 /** The streams that this replica carries: saves their progress and renews their slots in batches. */
@@ -33,6 +35,7 @@ export function createCarriedStreams({
   signal,
   checkpointMs = 2000,
   renewMs,
+  pingMs = 3000,
   ...options
 }: CarriedOptions): CarriedStreams {
   const { core } = options;
@@ -73,6 +76,10 @@ export function createCarriedStreams({
     });
   };
 
+  const ping = async () => {
+    for (const session of sessions) session.ping();
+  };
+
   const keep = async (everyMs: number, work: () => Promise<void>, what: string) => {
     while (!signal.aborted) {
       await work().catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, what));
@@ -81,6 +88,7 @@ export function createCarriedStreams({
   };
   void keep(checkpointMs, checkpoint, "checkpoints could not be saved");
   void keep(renewMs, renew, "slots could not be renewed");
+  void keep(pingMs, ping, "streams could not be pinged");
 
   const reconnected = () => {
     core.capacity

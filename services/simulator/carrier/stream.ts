@@ -40,6 +40,8 @@ export type StreamReport = {
   heard_ms: number;
   marks: string[];
   clears: number;
+  /** WebSocket pings of the application. */
+  pings: number;
   /** Number of messages that violate the protocol. */
   faulty: number;
 };
@@ -65,6 +67,7 @@ export class MediaStream {
   #heard = false;
   #marks: string[] = [];
   #clears = 0;
+  #pings = 0;
   #faulty = 0;
 
   constructor(options: StreamOptions) {
@@ -86,6 +89,7 @@ export class MediaStream {
       this.#begin();
     });
     socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));
+    socket.addEventListener("ping", () => (this.#pings += 1));
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", (event: CloseEvent) => {
       clearTimeout(connectTimer);
@@ -134,6 +138,7 @@ export class MediaStream {
       heard_ms: this.#playback.heardMs(performance.now()),
       marks: [...this.#marks],
       clears: this.#clears,
+      pings: this.#pings,
       faulty: this.#faulty,
     };
   }
