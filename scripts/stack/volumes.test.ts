@@ -5,15 +5,25 @@ import type { Volume } from "./volumes.ts";
 let nomad: Bun.Server<undefined> | undefined;
 let deleted: string[] = [];
 
-/** Starts a Nomad with one allocation of a shard, and returns its address. */
-function nomadWith(allocation: { Name: string; NodeID: string; ClientStatus: string }): string {
+/**
+ * Starts a Nomad with one allocation of a shard, and returns its address. `completeAfter`: the number of requests after
+ * which the allocation is complete.
+ */
+function nomadWith(
+  allocation: { Name: string; NodeID: string; ClientStatus: string; DesiredStatus?: string },
+  { completeAfter = Number.POSITIVE_INFINITY } = {},
+): string {
   deleted = [];
+  let asked = 0;
   nomad = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: ({ method, url }) => {
       const { pathname } = new URL(url);
-      if (pathname === "/v1/job/wa-shards/allocations") return Response.json([{ ID: "a1", ...allocation }]);
+      if (pathname === "/v1/job/wa-shards/allocations") {
+        const now = ++asked > completeAfter ? { ...allocation, ClientStatus: "complete" } : allocation;
+        return Response.json([{ ID: "a1", DesiredStatus: "run", ...now }]);
+      }
       if (method === "DELETE") deleted.push(pathname);
       return Response.json({ Volumes: [] });
     },
@@ -29,6 +39,21 @@ describe("deleteVolume", () => {
   test.each(["pending", "running", "unknown"])("refuses while the shard's allocation is %s", async (ClientStatus) => {
     const addr = nomadWith({ Name: "wa-shards.shard[1]", NodeID: "node-1", ClientStatus });
     await expect(deleteVolume(addr, volume)).rejects.toThrow(`allocation a1 of the shard is ${ClientStatus}`);
+    expect(deleted).toEqual([]);
+  });
+
+  const stopped = { Name: "wa-shards.shard[1]", NodeID: "node-1", DesiredStatus: "stop" };
+
+  test("waits for an allocation that Nomad is stopping", async () => {
+    await deleteVolume(nomadWith({ ...stopped, ClientStatus: "pending" }, { completeAfter: 2 }), volume);
+    expect(deleted).toEqual([`/v1/volume/host/${volume.ID}`]);
+  });
+
+  test.each(["running", "unknown"])("refuses if a stopped allocation stays %s", async (ClientStatus) => {
+    const addr = nomadWith({ ...stopped, ClientStatus });
+    await expect(deleteVolume(addr, volume, { stoppedWithinMs: 400 })).rejects.toThrow(
+      `is ${ClientStatus} on its node`,
+    );
     expect(deleted).toEqual([]);
   });
 

@@ -173,32 +173,48 @@ function notReady(waiting: readonly { name: string; made: readonly Volume[] }[],
   return `Volumes are not ready after ${waitedMs / 1000} s: ${states.join(", ")}. See: nomad node status`;
 }
 
-type AllocationStub = { ID: string; Name: string; NodeID: string; ClientStatus: string };
+type AllocationStub = { ID: string; Name: string; NodeID: string; ClientStatus: string; DesiredStatus: string };
 
 /** States in which a task may run: `unknown` is a node that is cut off. */
 const mayRun = new Set(["pending", "running", "unknown"]);
 
+/** A node that returns reports its former tasks as pending until it has read that Nomad stopped them. */
+const STOPPED_WITHIN_MS = 30_000;
+
 /**
- * Deletes a volume with all that is in it.
+ * Deletes a volume with all that is in it. Waits for an allocation that Nomad is stopping.
  * @throws AppError if an allocation of the shard that owns the volume may run on its node
  */
-export async function deleteVolume(nomadAddr: string, volume: Volume): Promise<void> {
-  const { ID, Name, NodeID } = volume;
-  const index = indexOfShardVolume(Name);
-  const allocations =
-    index === null
-      ? []
-      : await createNomad(nomadAddr)<AllocationStub[]>("GET", "/v1/job/wa-shards/allocations?all=true");
-  const user = allocations.find(
-    (one) => one.NodeID === NodeID && one.Name === `wa-shards.shard[${index}]` && mayRun.has(one.ClientStatus),
-  );
-  if (user !== undefined) {
-    throw new AppError(
-      "conflict",
-      `The volume ${Name} (${ID}) is kept: allocation ${user.ID} of the shard is ${user.ClientStatus} on its node.`,
-    );
+export async function deleteVolume(
+  nomadAddr: string,
+  volume: Volume,
+  { stoppedWithinMs = STOPPED_WITHIN_MS } = {},
+): Promise<void> {
+  const { ID, Name } = volume;
+  const deadline = performance.now() + stoppedWithinMs;
+  for (;;) {
+    const user = await userOf(nomadAddr, volume);
+    if (user === undefined) break;
+    const isStopping = user.DesiredStatus === "stop" && user.ClientStatus !== "unknown";
+    if (!isStopping || performance.now() > deadline) {
+      throw new AppError(
+        "conflict",
+        `The volume ${Name} (${ID}) is kept: allocation ${user.ID} of the shard is ${user.ClientStatus} on its node.`,
+      );
+    }
+    await sleep(300);
   }
   await runNomad(nomadAddr, ["volume", "delete", "-type=host", ID], `volume ${Name} could not be deleted`);
+}
+
+/** The allocation of the shard that owns the volume, if it may run on the volume's node. */
+async function userOf(nomadAddr: string, { Name, NodeID }: Volume): Promise<AllocationStub | undefined> {
+  const index = indexOfShardVolume(Name);
+  if (index === null) return undefined;
+  const allocations = await createNomad(nomadAddr)<AllocationStub[]>("GET", "/v1/job/wa-shards/allocations?all=true");
+  return allocations.find(
+    (one) => one.NodeID === NodeID && one.Name === `wa-shards.shard[${index}]` && mayRun.has(one.ClientStatus),
+  );
 }
 
 async function createVolume(
