@@ -16,9 +16,9 @@ lost client elsewhere, by power and by isolation; drains each platform client an
 the commands are killed; cuts the power of Nomad's leader and of Consul's in the middle of a deploy,
 and of all servers but a minority; restarts every agent. Compares every message by content and order
 at both ends. Starts a cluster and removes it. Exits 1 if a message was lost, doubled or out
-of order, a QR code was requested, two shards held one login, a request or call failed that no lost
-client took along, an allocation was restarted without need, a placement was uneven, a limit of time
-was passed, or a step failed.`,
+of order, a QR code was requested, two shards held one login, a request or a call failed, also of a
+lost client, an allocation was restarted without need, a placement was uneven, a limit of time was
+passed, or a step failed.`,
 )
   .option("--servers <n>", "servers of the cluster", wholeNumber(1, 9), 3)
   .option("--clients <n>", "clients of the cluster; the first has the data", wholeNumber(3, 9), 3)

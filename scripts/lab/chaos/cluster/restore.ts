@@ -51,7 +51,6 @@ async function loseAndRestore(
 export const restoreSteps: readonly Step[] = [
   {
     name: "shards of a node without power are restored elsewhere",
-    losesClient: true,
     run: (stage) =>
       loseAndRestore(
         stage,
@@ -61,7 +60,6 @@ export const restoreSteps: readonly Step[] = [
   },
   {
     name: "shards of an isolated node are restored elsewhere",
-    losesClient: true,
     run: (stage) =>
       loseAndRestore(
         stage,

@@ -30,11 +30,11 @@ export async function runSteps(
   const figures: Figures = {};
   const failedBy: Record<string, number> = {};
   const failedSteps: Record<string, string> = {};
-  const withNode = { requests: 0, calls: 0, callsRefused: 0, connections: 0 };
+  /** Connections to WhatsApp that a lost node could not close. */
+  let leftOpen = 0;
   for (const step of steps) {
     const start = performance.now();
     const failed = talk.failures.length;
-    const { lost: callsLost, refused: callsRefused } = callers;
     const measured = await step.run(stage, plan).catch(async (error: unknown): Promise<Figures> => {
       failedSteps[step.name] = messageOf(error);
       say(`${step.name} failed: ${messageOf(error)}`);
@@ -44,13 +44,7 @@ export async function runSteps(
     const { lost_connections: lostConnections = 0, ...rest } = measured;
     addFigures(figures, rest);
     failedBy[step.name] = talk.failures.length - failed;
-    if (step.losesClient) {
-      // A lost client takes its calls along, and the requests that it was answering.
-      withNode.requests += failedBy[step.name]!;
-      withNode.calls += callers.lost - callsLost;
-      withNode.callsRefused += callers.refused - callsRefused;
-      withNode.connections += Number(lostConnections);
-    }
+    leftOpen += Number(lostConnections);
     say(
       `${step.name}: ${((performance.now() - start) / 1000).toFixed(1)} s ${JSON.stringify(rest)}; ` +
         `${talk.messages} messages, ${failedBy[step.name]} requests failed`,
@@ -69,17 +63,14 @@ export async function runSteps(
     duplicates: duplicates + foreign,
     reordered: disordered,
     qr_scans: await since("pairings_offered"),
-    two_owners: (await since("logins_replaced")) - withNode.connections,
+    two_owners: (await since("logins_replaced")) - leftOpen,
     calls: callers.answered,
-    calls_lost: callers.lost - withNode.calls,
-    calls_lost_with_node: withNode.calls,
-    calls_refused: callers.refused - withNode.callsRefused,
-    calls_refused_with_node: withNode.callsRefused,
+    calls_lost: callers.lost,
+    calls_refused: callers.refused,
     call_silence_ms_max: callers.silenceMsMax,
     requests: talk.requests,
     repeated_requests: talk.repeated,
-    failed_requests: talk.failures.length - withNode.requests,
-    failed_requests_with_node: withNode.requests,
+    failed_requests: talk.failures.length,
     failed_requests_by_step: failedBy,
     ...(drains.name in failedBy ? { drain_failed_requests: failedBy[drains.name]! } : {}),
     ...figures,

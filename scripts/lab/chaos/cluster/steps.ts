@@ -30,8 +30,6 @@ export type Figures = Record<string, number | boolean>;
 
 export type Step = {
   name: string;
-  /** True if a client cannot close its connections, nor carry its calls on. */
-  losesClient?: true;
   run(stage: Stage, plan: Plan): Promise<Figures>;
 };
 
@@ -53,7 +51,6 @@ const scale: Step = {
 
 const lostNode: Step = {
   name: "a platform client loses its power and returns",
-  losesClient: true,
   run: async (stage) => {
     const { shards, open } = await ensureShards(stage);
     let seconds = 0;

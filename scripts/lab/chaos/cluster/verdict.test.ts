@@ -11,8 +11,6 @@ const clean = {
   failed_requests: 0,
   calls_lost: 0,
   calls_refused: 0,
-  failed_requests_with_node: 3,
-  calls_lost_with_node: 2,
   placement_ok: true,
   blip_restarts: 0,
   node_lost_restore_s_max: 40.2,
