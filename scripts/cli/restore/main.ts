@@ -47,7 +47,7 @@ await runScaleCommand(command, ({ shards, node, force, skipRefused, untilOwner }
 function describeKept(kept: RestorePlan["kept"]): string {
   if (kept.length === 0) return "";
   const where = kept.map(({ shard, node }) => `shard ${shard} runs on ${node}`).join(", ");
-  return ` (${where}; a lost node is known after about 30 s)`;
+  return ` (${where}; Nomad misses a lost node within 30 s)`;
 }
 
 async function restoreChange(

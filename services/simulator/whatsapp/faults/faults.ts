@@ -16,7 +16,7 @@ const ms = z.int().min(0).max(600_000);
 const backoff = z.int().min(1).max(86_400).optional();
 const query = z.enum(["usync", "keys", "groups", "media", "app_state"]);
 
-/** All faults. The first six end a connection; the others last until they are spent or deleted. */
+/** All faults; `concernsConnection` (inject_fault.ts) says which strike open connections at once. */
 export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("drop"), ...target, after_frames: z.int().min(1).optional() }),
   z.strictObject({ kind: z.literal("replaced"), ...target }),
