@@ -15,6 +15,8 @@ const hasty: QueueDefinition = { ...definitionOf("high"), timeoutMs: 100, backof
 /** Longer than a test, so that a refused job stays delayed. */
 const longWaits = { baseMs: 60_000, maxMs: 60_000, refusals: 5 };
 const letters = async () => (await stage.queues.deadLetters.list("high")).letters;
+const logged = (outcome: string) =>
+  until(() => stage.queues.lines.find((line) => line["outcome"] === outcome), { what: `a run that is ${outcome}` });
 const deadLetter = () => until(async () => (await letters())[0], { what: "a dead letter" });
 
 describe("a rolling deploy", () => {
@@ -36,7 +38,7 @@ describe("a rolling deploy", () => {
     const old = await stage.queues.serve("high", { send }, { versionWaits: longWaits });
     const high = await queueOn(stage.queues.redis, "high");
     await high.add("send", { ...payload, version: 2 }, { attempts: 5 });
-    await until(() => stage.queues.lines.find((one) => one["outcome"] === "postponed"), { what: "the refusal" });
+    await logged("postponed");
     await old.close(0);
     expect(await letters()).toEqual([]);
     const [job] = await high.getDelayed();
@@ -59,7 +61,7 @@ describe("a rolling deploy", () => {
     const shortWaits = { baseMs: 1, maxMs: 1, refusals: 1_000 };
     const old = await stage.queues.serve("high", {}, { versionWaits: shortWaits });
     await stage.queues.producer.wake("send", payload);
-    await until(() => stage.queues.lines.find((one) => one["outcome"] === "postponed"), { what: "the refusal" });
+    await logged("postponed");
     await old.close(0);
     const high = await queueOn(stage.queues.redis, "high");
     const [refused] = await high.getJobs(["delayed", "waiting", "prioritized"]);
@@ -105,9 +107,8 @@ describe("dead letters", () => {
       return {};
     };
     await stage.queues.serve("high", { send });
-    await (
-      await queueOn(stage.queues.redis, "high")
-    ).add("send", { business_id: "x", text: "content" }, { attempts: 5 });
+    const high = await queueOn(stage.queues.redis, "high");
+    await high.add("send", { business_id: "x", text: "content" }, { attempts: 5 });
     const letter = await deadLetter();
     expect(letter.reason).toContain("business_id");
     expect(letter.payload).toBeNull();
@@ -152,7 +153,7 @@ describe("timeout", () => {
       { definition: hasty },
     );
     await stage.queues.producer.wake("send", payload);
-    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+    await logged("done");
     expect(aborted).toEqual([true]);
     expect(stage.queues.lines.find((line) => line["outcome"] === "failed")).toMatchObject({ attempt: 1 });
   });
@@ -165,7 +166,7 @@ describe("timeout", () => {
       { definition: { ...hasty, concurrency: 1 } },
     );
     await stage.queues.producer.wake("send", payload);
-    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the second run" });
+    await logged("done");
   });
 });
 
@@ -202,7 +203,7 @@ describe("order and delay", () => {
       },
     });
     await stage.queues.producer.wake("send", payload);
-    await until(() => stage.queues.lines.find((line) => line["outcome"] === "done"), { what: "the last run" });
+    await logged("done");
     expect(attempts).toEqual([1, 2, 3, 1, 2, 3]);
     expect(await letters()).toEqual([]);
   });

@@ -67,7 +67,7 @@ export async function startConsoleRig() {
   await api.request("POST", "/v1/businesses", { body: { name: "Another" } });
   await api.request("POST", `/v1/businesses/${business}/whatsapp/connect`, { body: { method: "qr" } });
 
-  const browser = await startBrowser(join(folder, "browser"));
+  const browser = await startBrowser({ userDataDir: join(folder, "browser") });
   started.defer(() => browser.close());
   const page = await browser.newPage();
   await page.setViewport({ width: 1280, height: 800 });

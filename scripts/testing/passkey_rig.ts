@@ -3,7 +3,6 @@ import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Redis } from "ioredis";
-import { launch } from "puppeteer-core";
 import type { Browser } from "puppeteer-core";
 import { createShardClient } from "../../lib/contracts/shard/index.ts";
 import { createFeed } from "../../lib/events/index.ts";
@@ -23,6 +22,7 @@ import {
   token,
 } from "../../services/whatsapp/testing/shard_under_test.ts";
 import type { Simulator } from "../../services/whatsapp/testing/shard_under_test.ts";
+import { startBrowser } from "./browser.ts";
 
 /** The console, the API, a shard and the simulator, and a browser for which the simulator's side is WhatsApp's site. */
 export type PasskeyRig = {
@@ -96,17 +96,11 @@ export async function startPasskeyRig(passkeyTimes?: PasskeyTimes): Promise<Pass
   const extension = join(folder, "extension");
   await cp(extensionFolder, extension, { recursive: true });
   await grantHost(extension, origin);
-  const browser = await launch({
-    executablePath: "/usr/bin/chromium",
-    enableExtensions: [extension],
-    args: [
-      "--no-sandbox",
-      "--disable-dev-shm-usage",
-      `--ignore-certificate-errors-spki-list=${spkiOf(await Bun.file(certFile).text())}`,
-      `--host-resolver-rules=MAP web.whatsapp.com 127.0.0.1:${whatsapp.port}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
-    ],
+  const browser = await startBrowser({
     userDataDir: join(folder, "browser"),
-    timeout: 60_000,
+    trust: `--ignore-certificate-errors-spki-list=${spkiOf(await Bun.file(certFile).text())}`,
+    hosts: [`MAP web.whatsapp.com 127.0.0.1:${whatsapp.port}`],
+    extensions: [extension],
   });
   const worker = await browser.waitForTarget((target) => target.url().endsWith("/background.js"), { timeout: 60_000 });
 

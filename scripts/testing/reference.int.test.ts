@@ -39,7 +39,7 @@ beforeAll(async () => {
   await createConsul({ addr: consul.addr }).api.agent.service.register(register);
   const answers = async () => (await fetch(`${origin}/v1/openapi.json`, { tls: { rejectUnauthorized: false } })).ok;
   edge = await startEdge(join(folder, "edge"), consul.addr, answers, { httpsPort });
-  browser = await startBrowser(join(folder, "browser"));
+  browser = await startBrowser({ userDataDir: join(folder, "browser") });
   await browser.defaultBrowserContext().overridePermissions(origin, ["clipboard-read", "clipboard-sanitized-write"]);
 }, 120_000);
 

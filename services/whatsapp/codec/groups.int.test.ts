@@ -36,13 +36,11 @@ const write = (from: string, to: string, body: object) =>
   control<{ id: string }>(simulator, "POST", `/phones/${from}/messages`, { to, ...body }).then(({ id }) => id);
 const received = (count: number) =>
   until(
-    async () =>
-      ((entries) => (entries.length >= count ? entries.map(({ data }) => data) : undefined))(
-        await shard.readJournal("inbound"),
-      ),
-    {
-      what: `${count} messages in the journal`,
+    async () => {
+      const entries = await shard.readJournal("inbound");
+      return entries.length < count ? undefined : entries.map(({ data }) => data);
     },
+    { what: `${count} messages in the journal` },
   );
 /** WhatsApp holds nothing for the business: everything was acknowledged. */
 const mailboxEmpty = () =>
@@ -98,10 +96,9 @@ describe.each(["lid", "pn"] as const)("a group addressed by %s", (addressing) =>
     ]);
     const { lid } = await control<{ lid: string }>(simulator, "GET", `/phones/${bo}`);
     const participant = addressing === "lid" ? `${lid}@lid` : `${bo}@s.whatsapp.net`;
-    const data = await until(async () =>
-      (({ data: shown }) => (shown.length === 3 ? shown : undefined))(await screenOf(ada)),
-    );
-    expect(data.slice(1)).toMatchObject([
+    const isShown = async () => (await screenOf(ada)).data.length === 3;
+    await until(isShown, { what: "the reply and the reaction" });
+    expect((await screenOf(ada)).data.slice(1)).toMatchObject([
       { text: "we do", quoted: { id: asked, participant, text: "who comes?" } },
       { type: "reaction", text: "🙋", key: { id: asked, from_me: false, participant } },
     ]);

@@ -90,8 +90,8 @@ describe("recipients", () => {
     await serve();
     const id = await draft(3);
     await stage.workers.database.owner`
-    update broadcast_recipients set fields = jsonb_build_object('name', repeat('x', 70000)), text_length = null
-    where chat = ${chat(1)}`;
+      update broadcast_recipients set fields = jsonb_build_object('name', repeat('x', 70000)), text_length = null
+      where chat = ${chat(1)}`;
     await changeBroadcastStatus(scope(), id, "start");
     await wake(id);
     await reached(id, "completed");
@@ -121,10 +121,10 @@ describe("recipients", () => {
     const id = await draft(1);
     const { owner } = stage.workers.database;
     const queue = (length: number) => owner`
-    insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at,
-    broadcast_id)
-    values (${uuidv7()}, ${stage.business}, 'outbound', ${chat(1)}, 'text', repeat('x', ${length}::integer),
-    'W', 'queued', now(), ${id})`;
+      insert into messages (id, business_id, direction, chat, type, text, wa_message_id, status, next_attempt_at,
+        broadcast_id)
+      values (${uuidv7()}, ${stage.business}, 'outbound', ${chat(1)}, 'text', repeat('x', ${length}::integer),
+        'W', 'queued', now(), ${id})`;
     await queue(65_536);
     await expect(queue(65_537)).rejects.toThrow("messages_broadcast_text_is_bounded");
     const tooLong = [{ chat: chat(9), fields: {}, text_length: 65_537 }];
@@ -134,16 +134,13 @@ describe("recipients", () => {
 
 describe("pause and cancel", () => {
   test("sends nothing while paused, each rest once", async () => {
-    const gate = Promise.withResolvers<void>();
-    stage.workers.shard.beforeAnswer = async () => {
-      await gate.promise;
-      return undefined;
-    };
+    const gate = Promise.withResolvers<undefined>();
+    stage.workers.shard.beforeAnswer = () => gate.promise;
     await serve();
     const id = await start(300);
     await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
     await changeBroadcastStatus(scope(), id, "pause");
-    gate.resolve();
+    gate.resolve(undefined);
     const handedOver = stage.workers.shard.batches[0]!.messages.length;
     await until(async () => (await broadcastProgress(scope(), id)).messages.sent === handedOver, {
       what: "the batch in flight",
@@ -170,16 +167,10 @@ describe("pause and cancel", () => {
     await atomically(scope(), async (inner) => {
       // A step reads that the broadcast is running, and then waits to write.
       await inner.run((sql) => sql`lock table messages in share mode`);
-      await until(
-        async () =>
-          (
-            await stage.workers.database
-              .owner`select from pg_locks where not granted and relation = 'messages'::regclass`
-          ).length > 0,
-        {
-          what: "a step that is about to write",
-        },
-      );
+      const { owner } = stage.workers.database;
+      const isWaiting = async () =>
+        (await owner`select from pg_locks where not granted and relation = 'messages'::regclass`).length > 0;
+      await until(isWaiting, { what: "a step that is about to write" });
       await changeBroadcastStatus(inner, id, "pause");
     });
     await logged({ job: "broadcast", outcome: "done" }, "the steps' end");
@@ -189,18 +180,15 @@ describe("pause and cancel", () => {
   });
 
   test("fails the queued messages of a cancelled broadcast", async () => {
-    const gate = Promise.withResolvers<void>();
-    stage.workers.shard.beforeAnswer = async () => {
-      await gate.promise;
-      return undefined;
-    };
+    const gate = Promise.withResolvers<undefined>();
+    stage.workers.shard.beforeAnswer = () => gate.promise;
     const endpoint = await stage.workers.endpoint(stage.business, { events: ["message.failed"] });
     await serve();
     const id = await start(300);
     await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
     await changeBroadcastStatus(scope(), id, "cancel");
     await wake(id);
-    gate.resolve();
+    gate.resolve(undefined);
     await until(async () => ((await broadcastProgress(scope(), id)).messages.queued ?? 0) === 0, {
       what: "an empty outbox",
     });

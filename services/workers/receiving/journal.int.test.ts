@@ -71,7 +71,7 @@ describe("drainJournal", () => {
     ]);
     expect(JSON.stringify([stage.workers.log, stage.workers.lines])).not.toContain("no log may hold");
     const kept = await stage.workers.database.owner<{ seq: number; business_id: string | null; entry: string }[]>`
-    select seq::integer, business_id, entry from journal_quarantine order by seq`;
+      select seq::integer, business_id, entry from journal_quarantine order by seq`;
     expect(kept.map(({ seq }) => seq)).toEqual([2, 3, 4, 5]);
     expect(JSON.parse(kept[0]!.entry)).toMatchObject({
       seq: 2,
@@ -150,28 +150,16 @@ describe("drainJournal", () => {
     const endpoint = await stage.workers.endpoint(stage.business, { events: ["message.received"] });
     const second = 1_760_000_000_000;
     stage.workers.shard.append("inbound", stage.business, received(0));
-    const never = new AbortController().signal;
-    const run = () =>
-      stage.workers.handlers.inbound({
-        jobId: "1",
-        payload: { shard: 1 },
-        attempt: 1,
-        endsAt: Number.POSITIVE_INFINITY,
-        signal: never,
-        stopping: never,
-      });
+    const run = () => stage.workers.handlers.inbound(firstRun<"inbound">({ shard: 1 }));
     const { owner } = stage.workers.database;
     const runs: Promise<unknown>[] = [];
     await owner.begin(async (sql) => {
       await sql`lock table webhook_deliveries in share mode`;
       const waiting = async (count: number) => {
         const here = sql`(select oid from pg_database where datname = current_database())`;
-        await until(
-          async () => (await sql`select from pg_locks where not granted and database = ${here}`).length === count,
-          {
-            what: `${count} runs to wait`,
-          },
-        );
+        const areWaiting = async () =>
+          (await sql`select from pg_locks where not granted and database = ${here}`).length === count;
+        await until(areWaiting, { what: `${count} runs to wait` });
       };
       runs.push(run());
       // Its message has an order in the chat and is not committed yet.

@@ -14,22 +14,28 @@ const wake = () => stage.workers.producer.wake("send", { business_id: stage.busi
 const statuses = async () => (await stage.workers.rows(stage.business)).map((row) => row.status);
 const allAre = (status: string) =>
   until(async () => (await statuses()).every((one) => one === status), { what: `all messages ${status}` });
+const drained = () => until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
+const logged = (outcome: string) =>
+  until(() => stage.workers.lines.find((line) => line["outcome"] === outcome), { what: `a run that is ${outcome}` });
+
+async function serveAndWake(): Promise<void> {
+  await stage.workers.serve("high");
+  await wake();
+}
 
 async function fill(count: number, chats: number): Promise<void> {
   for (let i = 0; i < count; i++) await stage.workers.queueMessage(stage.business, chat(i % chats), `${i}`);
 }
 
+const sentTexts = () => stage.workers.shard.deliveries.map(({ text }) => text);
 function expectEachOnceInOrder(count: number): void {
-  expect(stage.workers.shard.deliveries.map(({ text }) => text)).toEqual(
-    Array.from({ length: count }, (_, i) => `${i}`),
-  );
+  expect(sentTexts()).toEqual(Array.from({ length: count }, (_, i) => `${i}`));
 }
 
 describe("send", () => {
   test("drains an outbox in order, in bounded batches", async () => {
     await fill(120, 7);
-    await stage.workers.serve("high");
-    await wake();
+    await serveAndWake();
     await allAre("sent");
     expectEachOnceInOrder(120);
     expect(Math.max(...stage.workers.shard.batches.map(({ messages }) => messages.length))).toBe(50);
@@ -52,8 +58,7 @@ describe("send", () => {
   test("fails an unpaired business's messages with advice", async () => {
     stage.workers.shard.refuse = () => refusal(409, "not paired");
     await fill(3, 1);
-    await stage.workers.serve("high");
-    await wake();
+    await serveAndWake();
     await allAre("failed");
     expect((await stage.workers.rows(stage.business))[0]).toMatchObject({ error_code: "not_paired" });
   });
@@ -78,24 +83,16 @@ describe("send", () => {
 
   test("a run without its lease starts nothing new", async () => {
     const key = `prosaas:lease:send:${stage.business}`;
-    const gate = Promise.withResolvers<void>();
-    stage.workers.shard.beforeAnswer = async () => {
-      await gate.promise;
-      return undefined;
-    };
+    const gate = Promise.withResolvers<undefined>();
+    stage.workers.shard.beforeAnswer = () => gate.promise;
     await fill(80, 4);
-    await stage.workers.serve("high");
-    await wake();
+    await serveAndWake();
     await until(() => stage.workers.shard.batches.length === 1, { what: "the first batch" });
     await stage.workers.redis.set(key, "another", "PX", 300);
-    await until(
-      async () =>
-        (await stage.workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1'),
-      {
-        what: "the loss to be noticed",
-      },
-    );
-    gate.resolve();
+    const isCounted = async () =>
+      (await stage.workers.metrics.registry.metrics()).includes('prosaas_leases_lost_total{service="test"} 1');
+    await until(isCounted, { what: "the loss to be noticed" });
+    gate.resolve(undefined);
     await allAre("sent");
     expectEachOnceInOrder(80);
     expect(stage.workers.lines.find((line) => line["reason"] === "the lease expired")).toBeDefined();
@@ -135,9 +132,8 @@ describe("send", () => {
   test("ignores a deleted business", async () => {
     await fill(1, 1);
     await stage.workers.database.owner`update businesses set deleted_at = now() where id = ${stage.business}`;
-    await stage.workers.serve("high");
-    await wake();
-    await until(() => stage.workers.lines.find((line) => line["outcome"] === "done"), { what: "the run" });
+    await serveAndWake();
+    await logged("done");
     expect(stage.workers.shard.batches).toEqual([]);
     expect((await queueDepths(stage.workers.redis, ["high"]))[0]).toMatchObject({ waiting: 0, delayed: 0, dead: 0 });
   });
@@ -148,8 +144,7 @@ describe("an unavailable shard", () => {
     let refusals = 0;
     stage.workers.shard.refuse = () => (refusals++ < 3 ? refusal(503, "The session is not open.") : undefined);
     await fill(10, 2);
-    await stage.workers.serve("high");
-    await wake();
+    await serveAndWake();
     await allAre("sent");
     expectEachOnceInOrder(10);
     expect(refusals).toBe(4);
@@ -164,9 +159,8 @@ describe("an unavailable shard", () => {
     const address = stage.workers.addresses.get(1)!;
     stage.workers.addresses.delete(1);
     await fill(3, 1);
-    await stage.workers.serve("high");
-    await wake();
-    await until(() => stage.workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
+    await serveAndWake();
+    await logged("postponed");
     expect(await statuses()).toEqual(["queued", "queued", "queued"]);
     stage.workers.addresses.set(1, address);
     await allAre("sent");
@@ -177,8 +171,7 @@ describe("an unavailable shard", () => {
     let lost = 0;
     stage.workers.shard.beforeAnswer = async () => (lost++ < 2 ? refusal(502, "The answer was lost.") : undefined);
     await fill(20, 3);
-    await stage.workers.serve("high");
-    await wake();
+    await serveAndWake();
     await allAre("sent");
     expect(stage.workers.shard.batches.length).toBe(3);
     expectEachOnceInOrder(20);
@@ -187,9 +180,8 @@ describe("an unavailable shard", () => {
   test("waits for an unknown session only while paired", async () => {
     stage.workers.shard.refuse = () => refusal(404, "There is no such session.");
     await fill(2, 1);
-    await stage.workers.serve("high");
-    await wake();
-    await until(() => stage.workers.lines.find((line) => line["outcome"] === "postponed"), { what: "a postponed run" });
+    await serveAndWake();
+    await logged("postponed");
     expect(await statuses()).toEqual(["queued", "queued"]);
     const now = new Date();
     const session = { shard: 1, status: "logged_out", phone: null, lid: null, name: null, reason: null };
@@ -237,9 +229,8 @@ describe("a refused message", () => {
     stage.workers.shard.decide = ({ text }) =>
       text === "3" ? { status: "failed", error: { code: "463", message: "The account is restricted." } } : undefined;
     await fill(6, 2);
-    await stage.workers.serve("high");
-    await wake();
-    await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
+    await serveAndWake();
+    await drained();
     expect(await statuses()).toEqual(["sent", "sent", "sent", "failed", "sent", "sent"]);
     expect((await stage.workers.rows(stage.business))[3]).toMatchObject({
       error_code: "463",
@@ -270,9 +261,8 @@ describe("a refused message", () => {
     stage.workers.shard.refuse = ({ messages }) =>
       messages.some(({ text }) => text === "17") ? refusal(400, "A message is not valid.") : undefined;
     await fill(40, 4);
-    await stage.workers.serve("high");
-    await wake();
-    await until(async () => !(await statuses()).includes("queued"), { what: "an empty outbox" });
+    await serveAndWake();
+    await drained();
     const rows = await stage.workers.rows(stage.business);
     expect(rows.filter((row) => row.status === "failed").map((row) => row.text)).toEqual(["17"]);
     expect(stage.workers.shard.deliveries.map(({ text }) => Number(text))).toEqual(
@@ -292,7 +282,7 @@ describe("a refused message", () => {
       (text) => Number(text) % 3 !== 2 || text === "2",
     );
     await until(() => stage.workers.shard.deliveries.length === others.length, { what: "the other chats" });
-    expect(stage.workers.shard.deliveries.map(({ text }) => text)).toEqual(others);
+    expect(sentTexts()).toEqual(others);
     broken = false;
     await allAre("sent");
     const last = stage.workers.shard.deliveries.filter(({ chat: of }) => of === chat(2)).map(({ text }) => text);

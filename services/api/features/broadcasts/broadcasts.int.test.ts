@@ -107,13 +107,8 @@ describe("recipients", () => {
     const chats: string[] = [];
     let cursor: string | null = "";
     while (cursor !== null) {
-      const { body } = await api.request(
-        "GET",
-        `${one}/recipients?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`,
-        {
-          key,
-        },
-      );
+      const after: string = cursor === "" ? "" : `&cursor=${cursor}`;
+      const { body } = await api.request("GET", `${one}/recipients?limit=2${after}`, { key });
       chats.push(...body.data.map(({ chat }: { chat: string }) => chat));
       cursor = body.next_cursor;
     }
