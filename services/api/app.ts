@@ -3,11 +3,9 @@ import type { Hono, MiddlewareHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import { parseNetworks } from "../../lib/core/networks.ts";
 import { maxMediaBytes } from "../../lib/media/index.ts";
-
 import { answersWithin } from "../../lib/runtime/deadline.ts";
 import { check, operations, requestLog } from "../../lib/runtime/http.ts";
 import { fieldFaults, problemHandler } from "../../lib/runtime/problem.ts";
-
 import { admitRequest, admitUpload, receiveBody } from "./http/admission.ts";
 import { countedSlots } from "./http/counted_slots.ts";
 import { audited } from "./features/audit/middleware.ts";
@@ -28,7 +26,7 @@ import { apiLimits } from "./http/limits.ts";
 import { rateLimited } from "./http/rate_limits.ts";
 import { adminCallRoutes } from "./features/calls/admin_routes.ts";
 import { adminKeyRoutes } from "./features/keys/admin_routes.ts";
-import { adminRoutes } from "./features/operations/routes.ts";
+import { operationRoutes } from "./features/operations/routes.ts";
 import { auditRoutes } from "./features/audit/routes.ts";
 import { broadcastRecipientRoutes } from "./features/broadcasts/recipient_routes.ts";
 import { broadcastRoutes } from "./features/broadcasts/routes.ts";
@@ -54,20 +52,20 @@ import { webhookRoutes } from "./features/webhooks/routes.ts";
 import { pacingRoutes } from "./features/pacing/routes.ts";
 import { passkeyRoutes } from "./features/sessions/passkey_routes.ts";
 import { sessionControlRoutes } from "./features/sessions/control_routes.ts";
-import { whatsappRoutes } from "./features/sessions/routes.ts";
+import { sessionRoutes } from "./features/sessions/routes.ts";
 import { wellFormedText } from "./http/text_rule.ts";
 import { createApiPublisher } from "./backend/publisher.ts";
 import { createWakeUps } from "./backend/wake_ups.ts";
 import type { WakeUps } from "./backend/wake_ups.ts";
 
 /** The longest text with every character escaped, plus the other fields of the request. */
-export const maxBodyBytes = 512 * 1024;
+const maxBodyBytes = 512 * 1024;
 
 /** Overhead of multipart/form-data: boundaries, headers and a few small fields. */
 const maxEnvelopeBytes = 64 * 1024;
 
-/** 100,000 recipients with some fields each. */
-export const maxUploadBytes = 16 * 1024 * 1024;
+/** A table of 100,000 recipients with some fields each. */
+const maxTableBytes = 16 * 1024 * 1024;
 
 export type Api = {
   app: OpenAPIHono<Authenticated>;
@@ -86,7 +84,6 @@ export function createApp(dependencies: ApiDependencies): Api {
   const readCounter = createReadCounter(db, logger, metrics);
   const failedLogins = createFailedLogins(metrics);
   const wakeUps = createWakeUps(dependencies.producer, logger, metrics);
-
   const publishEvents = createApiPublisher(dependencies, wakeUps);
   const { outboxQuota, mediaQuota, readQuotas } = createQuotas(dependencies);
 
@@ -119,7 +116,7 @@ export function createApp(dependencies: ApiDependencies): Api {
     rateLimited(dependencies.rateLimiter, logger, metrics),
     receiveBody(limits, metrics, maxBodyBytes),
     admitRequest(limits, metrics),
-    admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxUploadBytes }),
+    admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxTableBytes }),
     audited(db, readCounter, logger),
     wellFormedText,
     knownQuery(document),
@@ -128,7 +125,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", meRoutes());
   app.route("/v1", quotaRoutes(dependencies, readQuotas));
   app.route("/v1", keyRoutes(dependencies, authenticator));
-  app.route("/v1", whatsappRoutes(dependencies));
+  app.route("/v1", sessionRoutes(dependencies));
   app.route("/v1", passkeyRoutes(dependencies));
   app.route("/v1", sessionControlRoutes(dependencies));
   app.route("/v1", messageRoutes(dependencies, wakeUps, outboxQuota));
@@ -143,7 +140,7 @@ export function createApp(dependencies: ApiDependencies): Api {
   app.route("/v1", callRoutes(dependencies));
   app.route("/v1", callSettingsRoutes(dependencies));
   app.route("/v1", phoneNumberRoutes(dependencies));
-  app.route("/v1", adminRoutes(dependencies));
+  app.route("/v1", operationRoutes(dependencies));
   app.route("/v1", adminCallRoutes(dependencies));
   app.route("/v1", moveRoutes(dependencies, wakeUps));
   app.route("/v1", deadLetterRoutes(dependencies));

@@ -12,10 +12,8 @@ import { adminOnly, businessAccess, noSuchBusiness, platformScope } from "../../
 import type { Authenticated } from "../../http/auth/guards.ts";
 import type { Authenticator } from "../../http/auth/authenticator.ts";
 import type { ApiDependencies } from "../../backend/dependencies.ts";
-import { assertIfMatch, etagOf } from "../../http/etag.ts";
-import { runIdempotent } from "../../http/idempotency.ts";
-import { etagHeader, ifMatchHeaders } from "../../http/etag.ts";
-import { idempotencyHeaders } from "../../http/idempotency.ts";
+import { assertIfMatch, etagHeader, etagOf, ifMatchHeaders } from "../../http/etag.ts";
+import { idempotencyHeaders, runIdempotent } from "../../http/idempotency.ts";
 import { businessChanges, businessQuery, businessSchema, newBusiness } from "./schemas.ts";
 import { configureSession } from "./configure_session.ts";
 import { businessView } from "./view.ts";

@@ -47,7 +47,7 @@ export const rebalanceRequest = z
   })
   .openapi("Rebalance");
 
-export const plannedMoveSchema = z
+const plannedMoveSchema = z
   .object({ business_id: z.string(), from_shard: z.int(), to_shard: z.int() })
   .openapi("PlannedMove");
 
@@ -59,7 +59,7 @@ export const rebalanceSchema = z
   })
   .openapi("RebalanceResult");
 
-export const assignmentSchema = z
+const assignmentSchema = z
   .object({
     shard: z.int(),
     businesses: z.int().openapi({ description: "Businesses assigned to the shard." }),

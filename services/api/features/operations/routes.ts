@@ -9,7 +9,7 @@ import { problemResponses } from "../../http/problem.ts";
 
 const tags = ["Administration"];
 
-export function adminRoutes({ router, shards, queueDepths }: ApiDependencies): OpenAPIHono<Authenticated> {
+export function operationRoutes({ router, shards, queueDepths }: ApiDependencies): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
 
   app.openapi(

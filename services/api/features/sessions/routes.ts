@@ -19,7 +19,7 @@ const json = { "application/json": { schema: sessionSchema } };
 /** A QR code is a short-lived credential and must not be cached. */
 const noStore = { "cache-control": "no-store" };
 
-export function whatsappRoutes({
+export function sessionRoutes({
   db,
   router,
   assignmentRule,
