@@ -5,6 +5,9 @@ import { recordResult } from "./results.ts";
 export const labCommand = (name: string, description: string) =>
   resultCommand(name, description).option("--record", "add the figures to scripts/lab/RESULTS.md", false);
 
+/** Prints a line of progress to standard error. */
+export const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
 /** Prints the figures of a run and, with --record, adds them to RESULTS.md. */
 export async function publish(
   name: string,

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { createApiBench } from "./api_bench.ts";
 import { quantile } from "../../cli/operator/table.ts";
 import { insertDirectly } from "./direct.ts";
@@ -24,7 +25,6 @@ Starts every server it needs and stops all of them.`,
   .parse()
   .opts();
 const { seconds, connections, messages } = values;
-const say = (line: string) => process.stderr.write(`${line}\n`);
 const shown = (result: { perSecond: number; p50Ms: number; p99Ms: number; failures: number }) =>
   `${Math.round(result.perSecond)}/s  p50 ${result.p50Ms.toFixed(1)} ms  p99 ${result.p99Ms.toFixed(1)} ms` +
   (result.failures > 0 ? `  ${result.failures} failed` : "");
@@ -86,13 +86,13 @@ try {
   const result = {
     post_per_s: Math.round(postPerSecond),
     direct_insert_per_s: Math.round(directPerSecond),
-    ratio_to_direct: Number(ratio.toFixed(2)),
-    post_p99_ms_half_peak: Number(half.p99Ms.toFixed(1)),
+    ratio_to_direct: rounded(ratio),
+    post_p99_ms_half_peak: rounded(half.p99Ms, 1),
     get_per_s: Math.round(got.perSecond),
     hono_per_s: Math.round(hono.perSecond),
     static_per_s: Math.round(page.perSecond),
-    list_10m_p99_ms: Number(list.p99Ms.toFixed(1)),
-    list_10m_unindexed_ms: Number(list.unindexedMs.toFixed(1)),
+    list_10m_p99_ms: rounded(list.p99Ms, 1),
+    list_10m_unindexed_ms: rounded(list.unindexedMs, 1),
     queries_per_request_max: Number(
       Math.max(got.queries, ...rounds.map(({ posted }) => posted.queries), half.queries, list.queries).toFixed(2),
     ),

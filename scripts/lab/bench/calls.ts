@@ -2,7 +2,7 @@ import { createRedis } from "../../../lib/redis/client.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { startStack } from "../../../services/calls/testing/stack.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { measureAdmissions } from "./calls/admissions.ts";
 import { startEcho } from "./calls/echo.ts";
@@ -29,7 +29,6 @@ const { seconds, callers, streams: levels } = values;
 
 /** A frame lasts 20 ms: a relay that is later than that leaves a gap in the audio. */
 const tolerableMs = 20;
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const servers = await startServers();
 Object.assign(process.env, servers.env);

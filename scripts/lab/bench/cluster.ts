@@ -5,7 +5,8 @@ import { Option } from "@commander-js/extra-typings";
 import { quantile } from "../../cli/operator/table.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { keepMeasured } from "../../cli/capacity/measured.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { startControlPlane } from "./cluster/control_plane.ts";
@@ -43,8 +44,6 @@ if a figure is beyond its limit, and before the start if the memory does not suf
 /** Businesses that move: more than the workers move at once. */
 const movers = 12;
 
-const say = (line: string) => void process.stderr.write(`${line}\n`);
-const rounded = (value: number, digits = 2) => Number(value.toFixed(digits));
 const wants = (part: (typeof parts)[number]) => values.only === undefined || values.only === part;
 
 const sessionsPlan = { shards: values.shards, sessions: values.sessions };
@@ -97,7 +96,7 @@ async function measureControlPlane(folder: string): Promise<void> {
   try {
     figures["shards_registered"] = values.registered;
     figures["directory_processes"] = values.processes;
-    figures["directory_answer_kb"] = rounded(await answerKb(plane.consul), 0);
+    figures["directory_answer_kb"] = Math.round(await answerKb(plane.consul));
     figures["directory_mb"] = rounded(Math.max(...plane.changing.subscribers.bytes) / 2 ** 20);
     say(`${values.registered} shards in ${values.processes} directories of ${figures["directory_mb"]} MB at most`);
     const converged: number[] = [];
@@ -133,7 +132,7 @@ async function measureMovesOf(plane: ControlPlane): Promise<number[]> {
   const moving = measureMoves(plane, customers, values.moves).finally(() => (moved = true));
   const [moves, converged] = await Promise.all([moving, timeChanges(plane.changing, () => moved)]);
   figures["moves"] = moves.done;
-  figures["moves_per_minute"] = rounded(moves.perMinute, 0);
+  figures["moves_per_minute"] = Math.round(moves.perMinute);
   figures["moves_rolled_back"] = moves.rolledBack;
   figures["moves_rows_wrong"] = moves.rowsWrong;
   figures["move_silent_ms_max"] = moves.silentMsMax;
@@ -149,11 +148,11 @@ async function measureManySessions(folder: string): Promise<void> {
     shards: values.shards,
     sessions_open: measured.open,
     sessions_missing: values.sessions - measured.open,
-    sessions_mb: rounded(measured.shardsMb, 0),
-    kb_per_session: rounded(measured.kbPerSession, 0),
-    idle_shard_mb: rounded(measured.idleMb, 0),
-    simulator_mb: rounded(measured.simulatorMb, 0),
-    available_mb_min: rounded(measured.availableMbMin, 0),
+    sessions_mb: Math.round(measured.shardsMb),
+    kb_per_session: Math.round(measured.kbPerSession),
+    idle_shard_mb: Math.round(measured.idleMb),
+    simulator_mb: Math.round(measured.simulatorMb),
+    available_mb_min: Math.round(measured.availableMbMin),
     open_s: rounded(measured.openS, 1),
     reopen_s: rounded(measured.reopenS, 1),
     messages_s: rounded(measured.messagesS, 1),

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Option } from "@commander-js/extra-typings";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { keepMeasured } from "../../cli/capacity/measured.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { redisServer } from "../rig/servers.ts";
 import { measureCosts } from "./queues/costs.ts";
@@ -13,6 +14,7 @@ import { measureEndToEnd } from "./queues/end_to_end.ts";
 import type { EndToEnd } from "./queues/end_to_end.ts";
 import { startHeavyLoad } from "./queues/heavy_load.ts";
 import { probe } from "./queues/probes.ts";
+import type { Latency } from "./queues/probes.ts";
 import { setStage } from "./queues/stage.ts";
 import type { Stage } from "./queues/stage.ts";
 
@@ -38,8 +40,6 @@ every server it needs and stops all of them.`,
   .parse()
   .opts();
 
-const say = (line: string) => void process.stderr.write(`${line}\n`);
-const rounded = (value: number, digits = 0) => Number(value.toFixed(digits));
 const wants = (part: (typeof parts)[number]) => values.only === undefined || values.only === part;
 /** Businesses whose probes are measured, including the broadcaster. */
 const probed = 10;
@@ -68,14 +68,14 @@ async function measureJobs(): Promise<void> {
         rounds: 15,
       },
     );
-    result["jobs_per_s"] = rounded(jobsPerS);
-    result["bare_jobs_per_s"] = rounded(bareJobsPerS);
-    result["ratio_to_bare"] = rounded(ratio, 2);
-    result["logged_jobs_per_s"] = rounded(loggedJobsPerS);
-    result["logged_ratio_to_bare"] = rounded(loggedRatio, 2);
+    result["jobs_per_s"] = Math.round(jobsPerS);
+    result["bare_jobs_per_s"] = Math.round(bareJobsPerS);
+    result["ratio_to_bare"] = rounded(ratio);
+    result["logged_jobs_per_s"] = Math.round(loggedJobsPerS);
+    result["logged_ratio_to_bare"] = rounded(loggedRatio);
     say(
-      `empty jobs: ${rounded(jobsPerS)}/s, with a log line each ${rounded(loggedJobsPerS)}/s, ` +
-        `bare BullMQ ${rounded(bareJobsPerS)}/s`,
+      `empty jobs: ${Math.round(jobsPerS)}/s, with a log line each ${Math.round(loggedJobsPerS)}/s, ` +
+        `bare BullMQ ${Math.round(bareJobsPerS)}/s`,
     );
   } finally {
     await redis.stop();
@@ -105,8 +105,12 @@ async function measureThroughput(stage: Stage): Promise<EndToEnd> {
     network_kb_per_msg: rounded(costs.networkKb, 1),
   };
   Object.assign(result, path);
-  if (values.keep) await keepMeasured("path", { end_to_end_per_min: rounded(ended!.perMinute), ...path });
+  if (values.keep) await keepMeasured("path", { end_to_end_per_min: Math.round(ended!.perMinute), ...path });
   return ended!;
+}
+
+function latencyLine({ p50Ms, p99Ms, maxMs }: Latency): string {
+  return `p50 ${Math.round(p50Ms)} ms  p99 ${Math.round(p99Ms)} ms  max ${Math.round(maxMs)} ms`;
 }
 
 async function measureMessages(): Promise<void> {
@@ -123,14 +127,14 @@ async function measureMessages(): Promise<void> {
     await measureEndToEnd(stage, customers.length * 8, "warm");
     if (wants("throughput")) {
       const { perMinute, acceptedPerMinute } = await measureThroughput(stage);
-      result["end_to_end_per_min"] = rounded(perMinute);
-      say(`end to end: ${rounded(perMinute)}/min, accepted by the API at ${rounded(acceptedPerMinute)}/min`);
+      result["end_to_end_per_min"] = Math.round(perMinute);
+      say(`end to end: ${Math.round(perMinute)}/min, accepted by the API at ${Math.round(acceptedPerMinute)}/min`);
     }
     if (wants("isolation")) {
       const some = customers.slice(0, probed);
       const seconds = values.seconds;
       const idle = await probe(stage, some, seconds, "idle");
-      say(`idle:   p50 ${rounded(idle.p50Ms)} ms  p99 ${rounded(idle.p99Ms)} ms  max ${rounded(idle.maxMs)} ms`);
+      say(`idle:   ${latencyLine(idle)}`);
       const load = await startHeavyLoad(stage, some[0]!, some.slice(1), {
         recipients: values.recipients,
         perMinute: values.perMinute,
@@ -139,7 +143,7 @@ async function measureMessages(): Promise<void> {
       const before = await load.progress();
       const loaded = await probe(stage, some, seconds, "loaded");
       const after = await load.progress();
-      say(`loaded: p50 ${rounded(loaded.p50Ms)} ms  p99 ${rounded(loaded.p99Ms)} ms  max ${rounded(loaded.maxMs)} ms`);
+      say(`loaded: ${latencyLine(loaded)}`);
       const [sent, fetched, hung] = [
         after.sent - before.sent,
         after.fetched - before.fetched,
@@ -147,9 +151,9 @@ async function measureMessages(): Promise<void> {
       ];
       say(`during the probes: ${sent} broadcast messages sent, ${fetched} pictures fetched, ${hung} deliveries hung`);
       await load.stop();
-      result["high_idle_p99_ms"] = rounded(idle.p99Ms);
-      result["high_loaded_p50_ms"] = rounded(loaded.p50Ms);
-      result["high_loaded_p99_ms"] = rounded(loaded.p99Ms);
+      result["high_idle_p99_ms"] = Math.round(idle.p99Ms);
+      result["high_loaded_p50_ms"] = Math.round(loaded.p50Ms);
+      result["high_loaded_p99_ms"] = Math.round(loaded.p99Ms);
     }
   } finally {
     await stage.stop();

@@ -2,7 +2,8 @@ import { bodyOf } from "../../../lib/api-client/index.ts";
 import { hashShard, shardService } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { adminApi } from "../../cli/operator/admin_api.ts";
 import { simulatorApi } from "../../cli/operator/simulator.ts";
 import { readStack } from "../../cli/operator/stack.ts";
@@ -26,7 +27,6 @@ const stack = await readStack();
 const simulator = await simulatorApi(stack);
 const api = await adminApi(stack, { timeoutMs: 30_000 });
 const nomad = createNomad(stack.nomad_addr);
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 const shards = async () => (await bodyOf(api.GET("/v1/admin/shards"))).data;
 const first = async () => (await shards()).find(({ shard }) => shard === 1)!;
 const logins = async () => (await simulator<{ logins: number }>("GET", "/stats")).logins;
@@ -70,8 +70,8 @@ try {
   }
   const result = {
     sessions: open,
-    reopen_after_kill_s: seconds.map((s) => Number(s.toFixed(2))),
-    worst_s: Number(Math.max(...seconds).toFixed(2)),
+    reopen_after_kill_s: seconds.map((s) => rounded(s)),
+    worst_s: rounded(Math.max(...seconds)),
   };
   await publish("bench:reopen", values, result);
 } finally {

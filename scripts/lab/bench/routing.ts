@@ -5,7 +5,8 @@ import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import { uuidv7 } from "../../../lib/core/ids.ts";
 import { createRouter, numShardsKey } from "../../../lib/routing/index.ts";
 import { until } from "../../../lib/testing/until.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { startServers } from "../../testing/servers.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { DirectorySubscribers } from "../rig/directory_subscribers.ts";
@@ -23,7 +24,6 @@ it.`,
 )
   .parse()
   .opts();
-const say = (line: string) => process.stderr.write(`${line}\n`);
 
 const shards = 50;
 const manyShards = 1_000;
@@ -73,8 +73,8 @@ try {
     dns_ns_p50: dns.p50,
     times_faster_than_http: Math.round(http.p50 / locate.p50),
     /** The slowest of several. */
-    death_to_directory_ms: Number(Math.max(...took).toFixed(1)),
-    mb_at_1000_shards: Number((bytes / 2 ** 20).toFixed(2)),
+    death_to_directory_ms: rounded(Math.max(...took), 1),
+    mb_at_1000_shards: rounded(bytes / 2 ** 20),
   };
   await publish("bench:routing", values, result);
 } finally {

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepMeasured } from "../../cli/capacity/measured.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { measureDurability } from "./shard/measure_durability.ts";
@@ -36,9 +37,7 @@ const { keep, sessions, messages, contacts, connections, steady: steadyS } = val
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 endOnSignals();
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 const plan: Plan = { businesses: makeBusinesses(sessions, contacts), messages, folder, say };
-const rounded = (value: number, digits = 2) => Number(value.toFixed(digits));
 try {
   await publish("bench:shard", values, values.durability ? await compareDurabilities() : await compareWithRaw());
 } finally {

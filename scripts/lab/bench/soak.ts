@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses } from "../rig/pairing.ts";
 import { soak } from "./shard/soak.ts";
@@ -27,7 +28,6 @@ const warmMinutes = 5;
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-soak-"));
 endOnSignals();
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 try {
   const { rssMb, rssMaxMb, sent, received } = await soak({
     businesses: makeBusinesses(sessions, contacts),
@@ -36,7 +36,6 @@ try {
     folder,
     say,
   });
-  const rounded = (value: number) => Number(value.toFixed(1));
   const [start, end] = [rssMb[0]!, rssMb.at(-1)!];
   const warm = rssMb[Math.min(warmMinutes, rssMb.length - 1)]!;
   const result = {
@@ -48,10 +47,10 @@ try {
     lost: sent.lost + received.lost,
     duplicates: sent.duplicates + received.duplicates,
     disordered_chats: sent.disordered + received.disordered,
-    rss_mb_start: rounded(start),
-    rss_mb_5_min: rounded(warm),
-    rss_mb_end: rounded(end),
-    rss_mb_max: rounded(rssMaxMb),
+    rss_mb_start: rounded(start, 1),
+    rss_mb_5_min: rounded(warm, 1),
+    rss_mb_end: rounded(end, 1),
+    rss_mb_max: rounded(rssMaxMb, 1),
   };
   await publish("bench:soak", values, result);
 } finally {

@@ -5,7 +5,8 @@ import { createConsul, kvPut } from "../../../lib/consul/client.ts";
 import { waVersionKey } from "../../../lib/contracts/shard/wa_version.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { makeBusinesses, pairAll } from "../rig/pairing.ts";
 import { startShardRig } from "../rig/shard_rig.ts";
@@ -23,7 +24,6 @@ const { sessions } = values;
 
 const folder = await mkdtemp(join(tmpdir(), "prosaas-bench-"));
 endOnSignals();
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 try {
   const rig = await startShardRig({ folder });
   try {
@@ -42,7 +42,7 @@ try {
     const changed = performance.now();
     await kvPut(createConsul({ addr: rig.consul.address }), waVersionKey, "2.4000.2");
     await shard.allOpen(sessions);
-    const reopenS = Number(((performance.now() - changed) / 1000).toFixed(2));
+    const reopenS = rounded((performance.now() - changed) / 1000);
     await publish("bench:version", values, {
       sessions,
       reopen_s: reopenS,

@@ -5,7 +5,7 @@ import { startProcess } from "../../../services/calls/testing/process.ts";
 import { startStack } from "../../../services/calls/testing/stack.ts";
 import type { SimulatedCall } from "../../../services/simulator/carrier/call.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
 import { startServers } from "../../testing/servers.ts";
 import { createCallers, watchLimit } from "./calls/callers.ts";
 
@@ -21,7 +21,6 @@ replaced. Starts every server it needs and stops all of them.`,
   .parse()
   .opts();
 const { attempts } = values;
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const leaseMs = 20_000;
 const skews = [0, 600_000, -600_000];

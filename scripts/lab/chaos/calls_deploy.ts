@@ -1,7 +1,7 @@
 import { bodyOf } from "../../../lib/api-client/index.ts";
 import { adminApi } from "../../cli/operator/admin_api.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
 import { simulatorApi } from "../../cli/operator/simulator.ts";
 import { readStack } from "../../cli/operator/stack.ts";
 import { createWait } from "../../cli/operator/wait.ts";
@@ -23,7 +23,6 @@ Restores the job. Exits 1 if a call was dropped or a slot is still taken.`,
   .parse()
   .opts();
 const size = { replicas: values.replicas, graceS: values.graceS };
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 const stack = await readStack();
 const simulator = await simulatorApi(stack);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { sleep } from "../../../lib/core/time.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
 import { startClients } from "./data/clients.ts";
 import { setStage } from "./data/stage.ts";
 import { compareChat } from "../rig/comparison.ts";
@@ -23,7 +23,6 @@ Retry-After.`,
   .parse()
   .opts();
 const { behindS } = values;
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 
 /** Two seconds without a failure mean recovery: callers send some hundred requests in them. */
 const quietMs = 2_000;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wholeNumber } from "../../cli/arguments.ts";
 import { labCommand, publish } from "../command.ts";
+import { rounded } from "../figures.ts";
 import { deliver, textTo } from "../rig/batch_sender.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { eachOf, makeBusinesses, pairAll } from "../rig/pairing.ts";
@@ -54,7 +55,7 @@ try {
     sent,
     failed: failed.length,
     queries_refused,
-    took_s: Number(tookS.toFixed(1)),
+    took_s: rounded(tookS, 1),
   });
   if (shown !== chats || failed.length > 0) process.exitCode = 1;
 } finally {

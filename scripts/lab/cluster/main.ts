@@ -15,6 +15,7 @@ import { deployPlatform } from "./platform.ts";
 import { requireMachine } from "./requirements.ts";
 import { statusOf } from "./status.ts";
 import { endWithParent, isChild, runAsChild } from "./supervise.ts";
+import { rounded } from "../figures.ts";
 
 const verbs = ["up", "down", "kill", "cut", "heal", "restart", "status"] as const;
 const command = commandLine(
@@ -68,7 +69,7 @@ const refused = 3;
 const began = performance.now();
 const say = (line: string) =>
   void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${line}\n`);
-const tookS = () => Number(((performance.now() - began) / 1000).toFixed(1));
+const tookS = () => rounded((performance.now() - began) / 1000, 1);
 
 async function up(): Promise<object> {
   const cluster = await ensureCluster({ name, servers, clients, network }).catch((error: unknown) => {

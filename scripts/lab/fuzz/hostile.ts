@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
+import { labCommand, publish, say } from "../command.ts";
 import { endOnSignals } from "../rig/child.ts";
 import { kinds, planOf } from "./hostile/kinds.ts";
 import { runHostile } from "./hostile/run.ts";
@@ -39,7 +39,6 @@ const chosen = kinds.filter(({ name }) => only === undefined || name.startsWith(
 if (chosen.length === 0) command.error(`error: no kind of attack starts with "${only}"; see --list`);
 
 endOnSignals();
-const say = (line: string) => void process.stderr.write(`${line}\n`);
 const folder = values.folder ?? (await mkdtemp(join(tmpdir(), "prosaas-hostile-")));
 // Of one kind as many as a full run has.
 const plan =

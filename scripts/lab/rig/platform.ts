@@ -37,7 +37,7 @@ import type { Supervised } from "./supervised.ts";
 const productionPoolSize = 40;
 
 /** PostgreSQL settings of nomad/data/postgres.nomad.hcl: a committed transaction survives a crash of the machine. */
-export const durablePostgres = {
+const durablePostgres = {
   fsync: "on",
   synchronous_commit: "on",
   shared_buffers: "256MB",

@@ -1,6 +1,7 @@
 import { BufferJSON, initAuthCreds, makeWASocket, WA_CERT_DETAILS } from "@whiskeysockets/baileys";
 import type { SignalDataSet, SignalDataTypeMap, SignalKeyStore, WASocket } from "@whiskeysockets/baileys";
 import pino from "pino";
+import { yieldToLoop } from "../../../../lib/core/loop_budget.ts";
 import type { Business } from "../../rig/pairing.ts";
 import { eachOf } from "../../rig/pairing.ts";
 import { rigToken, SimulatorControl } from "../../rig/simulator.ts";
@@ -123,7 +124,7 @@ async function send(label: string, each: number): Promise<void> {
       for (let i = 0; i < each; i++) {
         await socket.sendMessage(`${contacts[i % contacts.length]!}@s.whatsapp.net`, { text: textOf(label, phone, i) });
         // On Bun a loop that awaits only promises starves the sockets.
-        await new Promise<void>((resolve) => setImmediate(resolve));
+        await yieldToLoop();
       }
     }),
   );

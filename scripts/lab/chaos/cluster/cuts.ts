@@ -7,6 +7,7 @@ import type { Stage } from "./stage.ts";
 import type { Plan, Step } from "./steps.ts";
 import { endedDuring } from "./survivors.ts";
 import { ensureShards, openSessionsOf } from "./victim.ts";
+import { rounded } from "../../figures.ts";
 
 type Cut = {
   name: string;
@@ -43,7 +44,7 @@ const cutStep = ({ name, figure, seconds, nodes, cut }: Cut): Step => ({
     });
     return {
       [`${figure}_s`]: seconds(plan),
-      [`${figure}_back_s`]: Number(backS.toFixed(1)),
+      [`${figure}_back_s`]: rounded(backS, 1),
       [`${figure}_restarts`]: ended,
     };
   },

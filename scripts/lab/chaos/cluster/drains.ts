@@ -6,6 +6,7 @@ import { useEdge } from "./operator.ts";
 import { awaitReady, faultsOfPlacement } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import type { Step } from "./steps.ts";
+import { rounded } from "../../figures.ts";
 
 /** Points in the output of a drain at which it is killed: in each of its phases. */
 const kills: readonly Kill[] = [
@@ -76,7 +77,7 @@ export const drains: Step = {
     return {
       nodes_drained: stage.platform.length,
       drain_kills: killed,
-      drain_s_max: Number(longestS.toFixed(1)),
+      drain_s_max: rounded(longestS, 1),
       placement_ok: uneven === 0,
     };
   },

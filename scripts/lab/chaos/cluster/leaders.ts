@@ -14,6 +14,7 @@ import { useServer } from "./operator.ts";
 import { awaitReady, awaitServers } from "./settled.ts";
 import type { Stage } from "./stage.ts";
 import type { Step } from "./steps.ts";
+import { rounded } from "../../figures.ts";
 
 /** Each leader is lost while the deployment of this job is running. */
 const lostDuring = [
@@ -104,6 +105,6 @@ export const leaders: Step = {
     } finally {
       await useServer(stage, stage.cluster.layout.servers[0]!);
     }
-    return { leaders_lost: lost.length, leader_lost_s_max: Number(Math.max(...lost).toFixed(1)) };
+    return { leaders_lost: lost.length, leader_lost_s_max: rounded(Math.max(...lost), 1) };
   },
 };

@@ -6,6 +6,7 @@ import type { Stage } from "./stage.ts";
 import { awaitReady } from "./settled.ts";
 import type { Figures, Step } from "./steps.ts";
 import { awaitMissed, ensureShards, lostConnections } from "./victim.ts";
+import { rounded } from "../../figures.ts";
 
 type Volume = { Name: string };
 
@@ -45,7 +46,7 @@ async function loseAndRestore(
   const volumes = await stage.nomad<Volume[]>("GET", "/v1/volumes?type=host");
   const doubled = shards.filter((shard) => volumes.filter(({ Name }) => Name === `wa-auth[${shard - 1}]`).length !== 1);
   if (doubled.length > 0) throw new Error(`the outdated volume of shard ${doubled.join(", ")} is still there`);
-  return { node_lost_restore_s_max: Number(seconds.toFixed(1)), ...connections };
+  return { node_lost_restore_s_max: rounded(seconds, 1), ...connections };
 }
 
 export const restoreSteps: readonly Step[] = [

@@ -9,6 +9,7 @@ import type { Stage } from "./stage.ts";
 import type { Step } from "./steps.ts";
 import { endedDuring } from "./survivors.ts";
 import { ensureShards } from "./victim.ts";
+import { rounded } from "../../figures.ts";
 
 /** A command says within this time why it cannot work. */
 const refusedWithinS = 10;
@@ -79,7 +80,7 @@ export const serversLost: Step = {
       servers_lost_restarts: ended,
       servers_lost_sent: sent,
       servers_lost_received: received,
-      refusal_s_max: Number(slowestS.toFixed(1)),
+      refusal_s_max: rounded(slowestS, 1),
     };
   },
 };

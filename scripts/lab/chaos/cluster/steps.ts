@@ -12,6 +12,7 @@ import { awaitReady, awaitServers, backWithinMs, faultsOfPlacement } from "./set
 import type { Stage } from "./stage.ts";
 import { endedDuring } from "./survivors.ts";
 import { awaitMissed, ensureShards, lostConnections, openSessionsOf } from "./victim.ts";
+import { rounded } from "../../figures.ts";
 
 export type Plan = {
   few: number;
@@ -70,7 +71,7 @@ const lostNode: Step = {
       seconds = (performance.now() - began) / 1000;
     });
     const isEven = (await faultsOfPlacement(stage)).length === 0;
-    return { node_return_s: Number(seconds.toFixed(1)), placement_ok: isEven, ...connections };
+    return { node_return_s: rounded(seconds, 1), placement_ok: isEven, ...connections };
   },
 };
 

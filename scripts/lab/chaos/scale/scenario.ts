@@ -5,6 +5,7 @@ import type { Findings, Step, ScalePlan } from "./steps.ts";
 import type { Stage } from "./stage.ts";
 import { Talk } from "./talk.ts";
 import { readTasks, unneededRestarts } from "./restarts.ts";
+import { rounded } from "../../figures.ts";
 
 export type ScaleResult = {
   requests: number;
@@ -83,15 +84,15 @@ export async function scaleWhileTalking(stage: Stage, plan: ScalePlan, steps: re
     reordered: disordered,
     qr_scans: (await pairings()) - before - findings.newcomers,
     unneeded_restarts: restarts.length,
-    add_shard_s: Number(findings.addShardS.toFixed(1)),
+    add_shard_s: rounded(findings.addShardS, 1),
     moved: findings.moved,
-    move_total_s: Number(findings.moveTotalS.toFixed(1)),
+    move_total_s: rounded(findings.moveTotalS, 1),
     move_silence_ms_max: Math.max(0, ...moves.map(({ silent_ms }) => silent_ms ?? 0)),
     scripts_killed: findings.scriptsKilled,
     consul_away_s: findings.outage === undefined ? 0 : plan.consulAwayS,
     sent_without_consul: findings.outage?.sentDuring ?? 0,
     received_without_consul: findings.outage?.receivedDuring ?? 0,
-    directory_fresh_s: Number((findings.outage?.freshS ?? 0).toFixed(1)),
+    directory_fresh_s: rounded(findings.outage?.freshS ?? 0, 1),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ChaosResult } from "./chaos.ts";
+import { rounded } from "../../figures.ts";
 
 /** The counts of a run that must be 0. */
 export function verdictOf(result: ChaosResult) {
@@ -31,6 +32,6 @@ export function figuresOf(result: ChaosResult) {
     refused_as_told: result.refused,
     undecryptable_at_first: result.undecryptable,
     repeated_under_one_id: result.repeated,
-    slowest_recovery_s: Number(result.slowestRecoveryS.toFixed(1)),
+    slowest_recovery_s: rounded(result.slowestRecoveryS, 1),
   };
 }

@@ -131,7 +131,7 @@ export class Line {
 }
 
 /** A request that had no answer within its time. */
-export class Unanswered extends Error {
+class Unanswered extends Error {
   constructor(budgetMs: number) {
     super(`no answer within ${budgetMs} ms`);
   }
