@@ -3,7 +3,7 @@ import Consul from "consul";
 import { AppError, messageOf } from "../core/errors.ts";
 
 /** Seconds. Below the request timeouts of Bun and of proxies. Consul adds up to a sixteenth as jitter. */
-export const blockingWaitS = 60;
+const blockingWaitS = 60;
 
 export type BlockingAnswer = { index: number; body: unknown };
 

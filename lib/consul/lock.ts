@@ -45,7 +45,7 @@ export type LockOptions = {
   key: string;
   /** JSON that describes the owner to readers of the key. */
   value: string;
-  /** Seconds, 10 to 86,400 (Consul's bounds). Consul frees a crashed owner's lock after at most twice this. */
+  /** Seconds, 10 to 86,400 (Consul's bounds); default 15. Consul frees a crashed owner's lock after at most double. */
   ttlS?: number;
   /** The session of a predecessor that is known to be dead. It is destroyed first. */
   previousSession?: string | null;
@@ -66,11 +66,13 @@ export class LockHeldElsewhere extends AppError {
   }
 }
 
+const defaultTtlS = 15;
+
 type Attempt = { held: { session: string; token: number } } | { holder: string; session: string | null };
 
 /** Requests the lock with a new session. `unanswered`: earlier sessions of this owner whose answers were lost. */
 async function attempt(
-  { consul, key, value, ttlS = 15, onAsking }: LockOptions,
+  { consul, key, value, ttlS = defaultTtlS, onAsking }: LockOptions,
   unanswered: Set<string>,
 ): Promise<Attempt> {
   const { ID: session } = await consul.api.session.create({
@@ -97,7 +99,7 @@ async function attempt(
  * @throws AppError "unavailable" if Consul is unavailable and there is no predecessor's token.
  */
 export async function holdLock(options: LockOptions): Promise<HeldLock> {
-  const { consul, key, ttlS = 15, onLost, onHeld, onError } = options;
+  const { consul, key, ttlS = defaultTtlS, onLost, onHeld, onError } = options;
   const stop = new AbortController();
   let state: LockState = "unconfirmed";
   let token = options.previousToken ?? 0;

@@ -7,7 +7,7 @@ const tagBytes = 16;
  * Most values that one derived key seals: a sixteenth of the 2^32 that AES-GCM allows with random 96-bit nonces
  * (NIST SP 800-38D §8.3). Two processes that draw the same random subkey therefore stay below the bound, too.
  */
-export const maxSeals = 2 ** 28;
+const maxSeals = 2 ** 28;
 /** Random bytes in a subkey's name. */
 const subkeyBytes = 6;
 /** Derived keys that a sealer caches. A store has at least one subkey for each process that ever wrote to it. */

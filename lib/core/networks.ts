@@ -24,7 +24,7 @@ export function parseNetworks(networks: readonly string[]): Networks {
 }
 
 /** Converts an IPv4-mapped IPv6 address (`::ffff:127.0.0.1`, as dual-stack sockets report it) to IPv4. */
-export function unmapped(address: string): string {
+function unmapped(address: string): string {
   return /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1] ?? address;
 }
 

@@ -14,7 +14,7 @@ const quotingCodes = /^22|^42601$/;
 /** SQLSTATEs whose messages may hold anything: errors raised by functions, and internal errors. */
 const freeCodes = /^(P0|XX)/;
 
-export function isPostgresError(error: unknown): error is PostgresError {
+function isPostgresError(error: unknown): error is PostgresError {
   return error instanceof Error && error.name === "PostgresError" && "code" in error && typeof error.code === "string";
 }
 

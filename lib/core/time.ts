@@ -22,15 +22,21 @@ export async function withinGrace(ms: number, work: Promise<unknown>): Promise<v
   clearTimeout(timer);
 }
 
+/** Resolves as `work` does, or rejects with `late()` after `ms`. `work` goes on then. */
+export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(late()), Math.max(0, ms));
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Returns a signal that aborts after `ms`, or earlier with any of the others. */
 export function deadline(ms: number, ...others: (AbortSignal | undefined)[]): AbortSignal {
   const signals = others.filter((other) => other !== undefined);
   return AbortSignal.any([AbortSignal.timeout(ms), ...signals]);
-}
-
-/** Returns the current time as ISO 8601 in UTC. */
-export function isoNow(): string {
-  return new Date().toISOString();
 }
 
 type Anchor = { epochMs: number; at: number };

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { jsonOrUndefined } from "../core/json.ts";
 
 /** An event of a business as live streams carry it. */
-export const liveEvent = z.object({
+const liveEvent = z.object({
   business_id: z.string(),
   /** A name of the catalogue. A reader may meet names that a newer version added. */
   event: z.string(),

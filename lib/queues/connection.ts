@@ -1,6 +1,7 @@
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { AppError } from "../core/errors.ts";
+import { within } from "../core/time.ts";
 import type { QueueName } from "./definitions.ts";
 
 /** The prefix of all our BullMQ keys. */
@@ -23,7 +24,7 @@ const opened = new WeakMap<Redis, Map<QueueName, Opened>>();
 export async function queueOn(redis: Redis, name: QueueName): Promise<Queue> {
   const entry = entryOf(redis, name);
   if (!entry.ready) {
-    await within(connectMs, entry.queue.waitUntilReady()).catch((error: unknown) => {
+    await within(connectMs, entry.queue.waitUntilReady(), redisIsUnavailable).catch((error: unknown) => {
       forget(redis, name, entry);
       throw error;
     });
@@ -67,12 +68,4 @@ function entryOf(redis: Redis, name: QueueName): Opened {
   return entry;
 }
 
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new AppError("unavailable", "Redis is unavailable. Retry shortly.")), ms);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const redisIsUnavailable = () => new AppError("unavailable", "Redis is unavailable. Retry shortly.");

@@ -23,7 +23,7 @@ export type Producer = {
 };
 
 /** The deduplication key of a wake-up: the job and its payload. */
-export function deduplicationId<J extends JobName>(job: J, payload: Payload<J>): string {
+function deduplicationId<J extends JobName>(job: J, payload: Payload<J>): string {
   const fields = Object.entries(payload).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return [job, ...fields.map(([name, value]) => `${name}=${String(value)}`)].join("/");
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from "../core/bounded_map.ts";
 import { AppError } from "../core/errors.ts";
 import { withinGrace } from "../core/time.ts";
 
@@ -74,7 +75,7 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
   const add = (to: Amounts<Q>, amounts: Amounts<Q>, factor = 1) => {
     for (const quota of quotas) to[quota] += factor * amounts[quota];
   };
-  const entries = new Map<string, Entry<Q>>();
+  const entries = new BoundedMap<string, Entry<Q>>(maxBusinesses);
 
   const refresh = async (businessId: string, entry: Entry<Q>): Promise<void> => {
     const before = { ...entry.added };
@@ -88,20 +89,15 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
     }
   };
 
-  const entryOf = (businessId: string): Entry<Q> => {
-    const known = entries.get(businessId);
-    const entry = known ?? {
-      base: zero(),
-      limits,
-      added: zero(),
-      held: zero(),
-      readAt: -Infinity,
-      reading: Promise.resolve(),
-    };
-    // A Map iterates in order of insertion: the first entry is the least recently used one.
-    if (known) entries.delete(businessId);
-    else if (entries.size >= maxBusinesses) entries.delete(entries.keys().next().value!);
+  const addEntry = (businessId: string): Entry<Q> => {
+    const unread = { base: zero(), limits, added: zero(), held: zero() };
+    const entry: Entry<Q> = { ...unread, readAt: -Infinity, reading: Promise.resolve() };
     entries.set(businessId, entry);
+    return entry;
+  };
+
+  const entryOf = (businessId: string): Entry<Q> => {
+    const entry = entries.get(businessId) ?? addEntry(businessId);
     const now = performance.now();
     if (now - entry.readAt >= refreshMs) {
       // A read that takes longer is not joined by another.

@@ -1,4 +1,5 @@
 import { AppError } from "../core/errors.ts";
+import { within } from "../core/time.ts";
 import { once } from "./slots.ts";
 
 export type BodyRate = {
@@ -72,18 +73,6 @@ function tooSlow(minBytesPerS: number): AppError {
 function bodyError(error: unknown): unknown {
   if (error instanceof AppError) return error;
   return new AppError("invalid_request", "The body was cut off; send the request again.", { cause: error });
-}
-
-async function within<T>(ms: number, work: Promise<T>, late: () => AppError): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(late()), Math.max(0, ms));
-  // Late work may still reject after the race; without a handler that would be an unhandled rejection.
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 export type ReaderRate = {

@@ -4,7 +4,7 @@ const hostForm = /^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])
 const maxHostLength = 253 + 6;
 
 /** True if a Host header is a plain `host[:port]`: a name or an IP address, without user, path, query or blanks. */
-export function isPlainHost(host: string): boolean {
+function isPlainHost(host: string): boolean {
   if (host.length > maxHostLength) return false;
   const found = hostForm.exec(host);
   return found !== null && Number(found[1] ?? 0) <= 65_535;

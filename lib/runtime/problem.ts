@@ -57,7 +57,7 @@ function refusalOf(error: HTTPException): AppError {
 }
 
 /** Converts any thrown value to an AppError. An unexpected error becomes "internal" and reveals no details. */
-export function toAppError(error: unknown): AppError {
+function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof ZodError) {
     return new AppError("invalid_request", "Some fields of the request are not valid.", {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { KeyRing, Sealer } from "../core/key_ring.ts";
+import { yieldToLoop } from "../core/loop_budget.ts";
 import type { ObjectStore } from "./store.ts";
 
 /*
@@ -84,7 +85,7 @@ let lastTurn = Promise.resolve();
 
 /** Resolves in an event-loop turn of its own, so that hundreds of readers do not decrypt in the same turn. */
 function turn(): Promise<void> {
-  lastTurn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+  lastTurn = lastTurn.then(yieldToLoop);
   return lastTurn;
 }
 

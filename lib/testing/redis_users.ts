@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sha256Hex } from "../core/secret.ts";
 
 /** The users of nomad/tasks/redis-users.yaml, and the operator. */
 export const redisUsers = ["shards", "api", "workers", "calls", "operator"] as const;
@@ -21,7 +21,7 @@ export function writeRedisUsers(folder: string): string {
   }));
   const missing = redisUsers.filter((name) => !users.some((user) => user.name === name));
   if (missing.length > 0) throw new Error(`nomad/data/redis.nomad.hcl has no user ${missing.join(", ")}`);
-  const lines = users.map(({ name, rules }) => `user ${name} on #${sha256(passwordOf(name))} ${rules}`);
+  const lines = users.map(({ name, rules }) => `user ${name} on #${sha256Hex(passwordOf(name))} ${rules}`);
   writeFileSync(file, ["user default on nopass ~* &* +@all", ...lines, ""].join("\n"), { mode: 0o600 });
   return file;
 }
@@ -45,8 +45,4 @@ function templateOfJob(): string {
     Job: { TaskGroups: { Tasks: { Templates: Template[] }[] }[] };
   };
   return job.TaskGroups[0]!.Tasks[0]!.Templates.find(({ DestPath }) => DestPath === "secrets/users.acl")!.EmbeddedTmpl;
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
-import { safeEqual } from "../core/secret.ts";
+import { safeEqual, sha256Hex } from "../core/secret.ts";
 
 /*
  * An in-memory S3 server with the features that the bucket store uses: objects, ranges, multipart uploads, and verified
@@ -132,7 +132,7 @@ function isSigned(request: Request, accessKeyId: string, secretAccessKey: string
     "\n",
   );
   const scope = `${day}/${region}/s3/aws4_request`;
-  const toSign = ["AWS4-HMAC-SHA256", request.headers.get("x-amz-date") ?? "", scope, sha256(canonical)].join("\n");
+  const toSign = ["AWS4-HMAC-SHA256", request.headers.get("x-amz-date") ?? "", scope, sha256Hex(canonical)].join("\n");
   const key = [day, region, "s3", "aws4_request"].reduce<Buffer | string>(
     (made, step) => hmac(made, step),
     `AWS4${secretAccessKey}`,
@@ -141,7 +141,6 @@ function isSigned(request: Request, accessKeyId: string, secretAccessKey: string
 }
 
 const hmac = (key: Buffer | string, text: string) => createHmac("sha256", key).update(text).digest();
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const etagOf = (bytes: Uint8Array) => `"${createHash("md5").update(bytes).digest("hex")}"`;
 const xml = (body: string, status = 200) =>
   new Response(`<?xml version="1.0" encoding="UTF-8"?>${body}`, {

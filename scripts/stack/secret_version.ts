@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { randomToken } from "../../lib/core/secret.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import { reads, serviceJobs, settingOf } from "./settings/known.ts";
@@ -74,7 +75,7 @@ async function versionKey(nomad: Nomad): Promise<string> {
   const variable = await readVariable(nomad, path);
   const existing = variable.Items["secret_version_key"];
   if (existing) return existing;
-  const key = randomBytes(32).toString("base64url");
+  const key = randomToken();
   await writeVariable(nomad, path, { ...variable.Items, secret_version_key: key }, variable);
   return key;
 }

@@ -1,41 +1,44 @@
 import { randomBytes } from "node:crypto";
+import { randomToken } from "../../lib/core/secret.ts";
 import { orNull } from "./nomad.ts";
 import type { Nomad } from "./nomad.ts";
 import { reads, serviceJobs, settingOf } from "./settings/known.ts";
 
-// Secrets live in Nomad Variables only. `prosaas/secrets` holds each once, for operators and for this program; no
-// task can read that path. `nomad/jobs/<job>` holds a job's own ones, which Nomad lets its tasks read. nomad/README.md
-// shows how to write them for a production cluster.
+/*
+ * Secrets live in Nomad Variables only. `prosaas/secrets` holds each once, for operators and for this program; no task
+ * can read that path. `nomad/jobs/<job>` holds a job's own ones, which Nomad lets its tasks read. nomad/README.md shows
+ * how to write them for a production cluster.
+ */
 
 /** Every secret by its name in `prosaas/secrets`, and how it is generated. */
 const generators = {
-  postgres_superuser_password: () => token(32),
-  postgres_owner_password: () => token(32),
-  postgres_app_password: () => token(32),
+  postgres_superuser_password: () => randomToken(),
+  postgres_owner_password: () => randomToken(),
+  postgres_app_password: () => randomToken(),
   /** Of the role that shards copy their state as. */
-  postgres_shards_password: () => token(32),
-  postgres_replication_password: () => token(32),
+  postgres_shards_password: () => randomToken(),
+  postgres_replication_password: () => randomToken(),
   /** Of the users in nomad/tasks/redis-users.yaml. */
-  redis_shards_password: () => token(32),
-  redis_api_password: () => token(32),
-  redis_workers_password: () => token(32),
-  redis_calls_password: () => token(32),
-  redis_operator_password: () => token(32),
+  redis_shards_password: () => randomToken(),
+  redis_api_password: () => randomToken(),
+  redis_workers_password: () => randomToken(),
+  redis_calls_password: () => randomToken(),
+  redis_operator_password: () => randomToken(),
   /** Clients of the shards hold it; each shard gets a token derived from it (shard_secrets.ts). */
-  shard_token: () => token(32),
+  shard_token: () => randomToken(),
   /** A ring (the first key encrypts, all decrypt) from which each shard's own is derived (shard_secrets.ts). */
   shard_keys: () => `s1:${randomBytes(32).toString("base64")}`,
   /** A ring as well: seals what is secret in the database. */
   data_keys: () => `k1:${randomBytes(32).toString("base64")}`,
-  admin_key: () => `psk_${randomBytes(4).toString("hex")}_${token(32)}`,
+  admin_key: () => `psk_${randomBytes(4).toString("hex")}_${randomToken()}`,
   simulator_seed: () => randomBytes(32).toString("hex"),
   /** The voice carrier's account: the simulator's, unless an operator writes a real one over it. */
   twilio_account_sid: () => `AC${randomBytes(16).toString("hex")}`,
-  twilio_auth_token: () => token(32),
-  calls_token: () => token(32),
+  twilio_auth_token: () => randomToken(),
+  calls_token: () => randomToken(),
   /** Of the simulator's control API. */
-  simulator_token: () => token(32),
-  call_agent_token: () => token(32),
+  simulator_token: () => randomToken(),
+  call_agent_token: () => randomToken(),
 } satisfies Record<string, () => string>;
 
 export type SecretName = keyof typeof generators;
@@ -146,8 +149,6 @@ const itemsOfJob: Record<string, readonly Items[]> = {
   ],
   nginx: [(secrets) => ({ tls_certificate: secrets.tls_certificate, tls_key: secrets.tls_key })],
 };
-
-const token = (bytes: number) => randomBytes(bytes).toString("base64url");
 
 /** The existing secrets, and new ones for the names that are missing. */
 export function completeSecrets(existing: Readonly<Record<string, string>>): { secrets: Secrets; added: SecretName[] } {

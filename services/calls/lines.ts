@@ -1,8 +1,9 @@
+import { BoundedMap } from "../../lib/core/bounded_map.ts";
 import { AppError, messageOf } from "../../lib/core/errors.ts";
+import { within } from "../../lib/core/time.ts";
 import { findLine, forPlatform, isDatabaseUnavailable } from "../../lib/db/index.ts";
 import type { Database, Line } from "../../lib/db/index.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
-import { within } from "./within.ts";
 
 export type FoundLine = {
   /** Undefined if the number is not assigned. */
@@ -21,48 +22,34 @@ export type LineDirectoryOptions = {
   logger: Logger;
   /** Timeout of the query, because a caller waits. */
   patienceMs?: number;
-  /** Maximum age of a cached line that is used while Postgres is unavailable. */
-  memoryMs?: number;
-  /** Cached lines. */
-  memorySize?: number;
 };
 
+/** Maximum age of a cached line that is used while Postgres is unavailable. */
+const maxAgeMs = 3_600_000;
+const cachedLines = 10_000;
+
 /** Queries Postgres for every call, so that a change applies at once; falls back to a cache during an outage. */
-export function createLineDirectory({
-  db,
-  logger,
-  patienceMs = 2000,
-  memoryMs = 3_600_000,
-  memorySize = 10_000,
-}: LineDirectoryOptions): LineDirectory {
+export function createLineDirectory({ db, logger, patienceMs = 2000 }: LineDirectoryOptions): LineDirectory {
   const platform = forPlatform(db);
-  const memory = new Map<string, { line: Line | undefined; at: number }>();
-
-  const remember = (number: string, line: Line | undefined) => {
-    memory.delete(number);
-    memory.set(number, { line, at: performance.now() });
-    if (memory.size > memorySize) memory.delete(memory.keys().next().value!);
-  };
-
+  const cache = new BoundedMap<string, { line: Line | undefined; at: number }>(cachedLines);
   return {
     find: async (number, callSid) => {
       try {
-        const found = await within(
-          patienceMs,
-          findLine(platform, { number, callSid }),
-          "The database does not answer in time. Retry shortly.",
-        );
-        remember(number, found.line);
+        const found = await within(patienceMs, findLine(platform, { number, callSid }), queryTimedOut);
+        cache.set(number, { line: found.line, at: performance.now() });
         return found;
       } catch (error) {
-        const known = memory.get(number);
-        if (!isUnavailable(error) || known === undefined || performance.now() - known.at > memoryMs) throw error;
+        const known = cache.get(number);
+        if (!isUnavailable(error) || known === undefined || performance.now() - known.at > maxAgeMs) throw error;
         logger.warn({ error: messageOf(error), call_sid: callSid }, "Postgres is unavailable; using the cached line");
         return { line: known.line, ended: false };
       }
     },
   };
 }
+
+const queryTimedOut = () =>
+  new AppError("unavailable", "The database does not answer in time. Retry shortly.", { retryAfterS: 1 });
 
 function isUnavailable(error: unknown): boolean {
   return isDatabaseUnavailable(error) || (error instanceof AppError && error.code === "unavailable");

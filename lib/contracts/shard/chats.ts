@@ -36,7 +36,7 @@ export const numbersRequest = z.object({
     .max(maxNumbers),
 });
 
-export const numbersResponse = z.object({
+const numbersResponse = z.object({
   /** One entry per number, in order. */
   data: z.array(z.object({ number: z.string(), on_whatsapp: z.boolean(), jid: jid.nullish() })),
 });
@@ -46,7 +46,7 @@ export const pictureQuery = z.object({ of: jid, size: z.enum(["preview", "full"]
 export type PictureQuery = z.input<typeof pictureQuery>;
 
 /** `url`: WhatsApp's URL, valid for some days. Null if there is no picture or the business may not see it. */
-export const pictureResponse = z.object({ url: z.string().nullable() });
+const pictureResponse = z.object({ url: z.string().nullable() });
 
 /** The client of an open session's chats. Its methods throw `AppError` as `ShardClient` does. */
 export interface ShardChats {

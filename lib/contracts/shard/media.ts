@@ -25,7 +25,7 @@ export const reuploadRequest = z.object({
 export type ReuploadRequest = z.infer<typeof reuploadRequest>;
 
 /** `direct_path`: the new path of the file. Null if the phone does not have it either. */
-export const reuploadResponse = z.object({ direct_path: z.string().nullable() });
+const reuploadResponse = z.object({ direct_path: z.string().nullable() });
 
 /** The client of an open session's media. Its methods throw `AppError` as `ShardClient` does. */
 export interface ShardMedia {

@@ -38,7 +38,7 @@ export const moveOrderQuery = z.strictObject({
 });
 
 /** The public half of a move's X25519 key, base64url. */
-export const moveKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be base64url of 32 bytes");
+const moveKey = z.string().regex(/^[A-Za-z0-9_-]{43}$/, "must be base64url of 32 bytes");
 
 /** The query of a bundle request: the order, and the key to seal the bundle for. */
 export const bundleQuery = moveOrderQuery.extend({ key: moveKey });

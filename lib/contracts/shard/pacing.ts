@@ -104,7 +104,7 @@ export const pacingState = z.object({
 });
 export type PacingState = z.infer<typeof pacingState>;
 
-export const pacingView = z.object({ limits: pacingLimits, state: pacingState });
+const pacingView = z.object({ limits: pacingLimits, state: pacingState });
 export type PacingView = z.infer<typeof pacingView>;
 
 /** The pacing client. Its methods throw `AppError` as `ShardClient` does. */

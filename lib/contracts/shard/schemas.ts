@@ -63,7 +63,7 @@ export type SessionSettings = z.infer<typeof sessionSettings>;
 export const sessionAction = z.enum(["stop", "start", "restart"]);
 export type SessionAction = z.infer<typeof sessionAction>;
 
-export const sessionSummary = z.object({
+const sessionSummary = z.object({
   business_id: z.uuid(),
   shard: z.int().min(1),
   status: sessionStatus,
@@ -135,7 +135,7 @@ export const batchRequest = z.object({
   follows_accounts: z.boolean().optional(),
 });
 
-export const sendError = z.object({ code: z.string(), message: z.string() });
+const sendError = z.object({ code: z.string(), message: z.string() });
 
 export const sendResult = z.object({
   id: z.uuid(),
@@ -160,7 +160,7 @@ export type SendResult = z.infer<typeof sendResult>;
 export const batchResponse = z.object({ results: z.array(sendResult) });
 
 /** Another name of an account, and the JID of its chat: its number as WhatsApp spells it, or its LID without one. */
-export const accountName = z.object({ alias: z.string().min(1).max(64), chat: z.string().min(1).max(64) });
+const accountName = z.object({ alias: z.string().min(1).max(64), chat: z.string().min(1).max(64) });
 export type AccountName = z.infer<typeof accountName>;
 
 export const inboundData = z.looseObject({
@@ -184,7 +184,7 @@ export const inboundData = z.looseObject({
 });
 export type InboundData = z.infer<typeof inboundData>;
 
-export const receiptData = z.object({
+const receiptData = z.object({
   wa_message_id: z.string().min(1),
   chat: z.string().min(1),
   status: z.enum(["sent", "delivered", "read", "played", "failed"]),
@@ -233,11 +233,11 @@ const statusData = z.object({
 });
 export type StatusData = z.infer<typeof statusData>;
 
-export const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData, statusData]);
+const sessionEventData = z.discriminatedUnion("event", [sessionStatusData, passkeyStepData, statusData]);
 export type SessionEventData = z.infer<typeof sessionEventData>;
 
 /** Names of accounts that WhatsApp revealed. */
-export const identityData = z.object({ names: z.array(accountName).min(1).max(500) });
+const identityData = z.object({ names: z.array(accountName).min(1).max(500) });
 
 /** The entry schemas of the journal's streams. */
 export const journalStreams = {

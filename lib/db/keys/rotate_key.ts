@@ -11,7 +11,7 @@ export type Rotation = Pick<ApiKey, "id" | "prefix" | "hash"> & {
 };
 
 /** Above {@link maxKeys}, so that an owner at the limit can still rotate each key. */
-export const maxKeysInRotation = 2 * maxKeys;
+const maxKeysInRotation = 2 * maxKeys;
 
 /**
  * Replaces a key with a new one of the same name and scopes; the old one expires after the overlap. A family of keys

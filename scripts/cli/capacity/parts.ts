@@ -1,5 +1,6 @@
 import { defaultLimits } from "../../../lib/contracts/shard/pacing.ts";
 import type { Measured, MeasuredCluster, MeasuredPath, MeasuredShard } from "./measured.ts";
+import { maxShards } from "../../stack/shard_secrets.ts";
 import type { Load, Size } from "./size.ts";
 
 /** The machines of a cluster. */
@@ -45,14 +46,12 @@ export type Platform = {
 const dataNodes = 6;
 /** Memory of a replica of the API and of a worker, GB: `memory.max` of their job files. */
 const processMemoryGb = 0.75;
-/** The least replicas that survive the loss of one. */
-const least = 2;
-/** nomad/platform/wa-shards.nomad.hcl: the secrets of all shards are in one Nomad variable of 64 KiB. */
-const mostShards = 300;
+/** The fewest replicas that survive the loss of one. */
+const minReplicas = 2;
 /** Ports of net.ipv4.ip_local_port_range for connections from one address to one other. */
 const portsToOneAddress = 28_232;
 /** A restarted shard leaves the directory and returns to it. */
-const changesOfARestart = 2;
+const changesPerRestart = 2;
 /** `min_healthy_time` of the shards' job file, s: shards restart one after the other. */
 const healthyS = 10;
 /** A node's network, MB/s: 10 Gbit/s. */
@@ -70,14 +69,14 @@ export function platformFor(
 ): Platform {
   const coresOf = (ms: number) => (messagesPerMin * ms) / msPerMinute;
   const { api, worker, pgbouncer, nginx } = path.cpu_ms_per_msg;
-  const apis = up(coresOf(api) / machines.utilisation, least);
-  const workers = up(coresOf(worker) / machines.utilisation, Math.max(least, size.workers_high));
+  const apis = up(coresOf(api) / machines.utilisation, minReplicas);
+  const workers = up(coresOf(worker) / machines.utilisation, Math.max(minReplicas, size.workers_high));
   const cores = size.shard_cores + coresOf(api + worker + pgbouncer + nginx);
   const memoryGb = size.shard_memory_mb / 1024 + (apis + workers) * processMemoryGb;
   const byCores = cores / (machines.nodeCores * machines.utilisation);
   const byMemory = memoryGb / (machines.nodeMemoryGb * machines.utilisation);
   const perSecond = messagesPerMin / 60;
-  const nodesFor = up(Math.max(byCores, byMemory), least);
+  const nodesFor = up(Math.max(byCores, byMemory), minReplicas);
   return {
     apis,
     workers,
@@ -114,7 +113,7 @@ function shards({ shards: need, sessions_per_shard: each }: Size, { sessions }: 
   return {
     name: "number of shards",
     need,
-    limit: mostShards,
+    limit: maxShards,
     unit: "shards",
     source: `bench:shard with ${sessions} sessions; limit: nomad/platform/wa-shards.nomad.hcl`,
     remedy: `put more than ${each} sessions on a shard (measure them first), or begin a second cluster`,
@@ -173,7 +172,7 @@ function nodes(
 ): Part[] {
   const own = Math.max(1, platform.nodes - 1);
   const answerMb = ((cluster.directory_answer_kb / cluster.shards_registered) * size.shards) / 1024;
-  const changesPerS = changesOfARestart / (healthyS + size.reopen_after_kill_s);
+  const changesPerS = changesPerRestart / (healthyS + size.reopen_after_kill_s);
   return [
     {
       name: "ports of a node to one WhatsApp address",

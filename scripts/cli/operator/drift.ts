@@ -4,6 +4,7 @@ import { connectConsul } from "../../stack/consul.ts";
 import { readJobFile } from "../../stack/job_file.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 import { valuesOfCluster } from "../../stack/workers_profile.ts";
+import { nameOf } from "../scale/job_group.ts";
 
 /** A count that differs between the cluster and the job files. */
 export type Drift = {
@@ -16,8 +17,6 @@ export type Drift = {
 };
 
 export type GroupCount = { job: string; group: string; count: number };
-
-const nameOf = ({ job, group }: Omit<GroupCount, "count">) => (job === group ? job : `${job}/${group}`);
 
 /** Lists the counts that differ; a group that its file lacks counts as 0 there. */
 export function compareCounts(cluster: readonly GroupCount[], files: readonly GroupCount[]): Drift[] {

@@ -3,14 +3,15 @@ import {
   appendTail,
   beginSnapshot,
   claimCopy,
+  createDatabase,
   finishSnapshot,
+  forNobody,
   forPlatform,
   releaseCopy,
   trimTail,
 } from "../../../lib/db/index.ts";
 import { sql } from "../../../lib/db/client/literal.ts";
 import type { CopyClaim, CopyScope } from "../../../lib/db/index.ts";
-import { createDatabase, forNobody } from "../../../lib/db/index.ts";
 import { createMigratedDatabase } from "../../../lib/testing/database.ts";
 import type { MigratedDatabase } from "../../../lib/testing/database.ts";
 import { surveyCopies } from "./survey_copies.ts";

@@ -8,7 +8,7 @@ import { sleep } from "../../../lib/core/time.ts";
 import { createProgress, seconds } from "../../stack/progress.ts";
 import { ScaleFailure } from "./failure.ts";
 
-export const scaleLockKey = "prosaas/scale/lock";
+const scaleLockKey = "prosaas/scale/lock";
 
 /** Consul's shortest TTL: the lock of a command whose machine died is free after 20 s. */
 const ttlS = 10;

@@ -6,7 +6,7 @@ import { maxShards } from "../../stack/shard_secrets.ts";
 const count = z.int().min(1).max(1000);
 
 /** The wanted size of a cluster; omitted counts stay. */
-export const wantedSize = z
+const wantedSize = z
   .strictObject({
     api: count.optional(),
     workers: z.partialRecord(z.enum(profiles), count).optional(),

@@ -32,7 +32,7 @@ const tests = (name: string, part: "unit" | "int", files: readonly string[]): Ch
 });
 
 /** Limits of `bench:shard` for a shard with 200 sessions, beside bare Baileys. Lost messages have no allowance. */
-export const benchLimits = { ratioToRaw: 0.9, kbPerSession: 1_600 };
+const benchLimits = { ratioToRaw: 0.9, kbPerSession: 1_600 };
 
 /** Judges the last line of `bench:shard -- --json`. A figure that is absent fails. */
 export function judgeBench(stdout: string): { passed: boolean; detail: string } {

@@ -12,7 +12,7 @@ const patterns = [
   "tsconfig.json",
 ];
 
-export const isTestFile = (path: string): boolean => /\.(test|int\.test|e2e\.test)\.tsx?$|(^|\/)testing\//.test(path);
+const isTestFile = (path: string): boolean => /\.test\.tsx?$|(^|\/)testing\//.test(path);
 
 /** SHA-256 over the paths and contents of the sources below `folder`: equal sources give equal releases. */
 export async function sourceHash(folder: string): Promise<string> {

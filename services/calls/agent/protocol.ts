@@ -12,10 +12,10 @@ export const protocolVersion = 1;
 export const bytesPerSecond = 8000;
 
 /** Longest state that an agent may store. */
-export const maxStateLength = 4096;
+const maxStateLength = 4096;
 
 /** Why a transfer was refused: the business's rules, its calls of 24 hours, or a dependency that does not answer. */
-export const transferFailures = ["destination_not_allowed", "daily_limit", "unavailable"] as const;
+const transferFailures = ["destination_not_allowed", "daily_limit", "unavailable"] as const;
 export type TransferFailure = (typeof transferFailures)[number];
 
 export const toAgent = z.discriminatedUnion("type", [

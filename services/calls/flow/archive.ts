@@ -1,4 +1,5 @@
-import { messageOf } from "../../../lib/core/errors.ts";
+import { AppError, messageOf } from "../../../lib/core/errors.ts";
+import { within } from "../../../lib/core/time.ts";
 import { atomically, forBusiness, recordCall } from "../../../lib/db/index.ts";
 import type { CallOutcome, Database, EndedCall } from "../../../lib/db/index.ts";
 import { emit } from "../../../lib/events/index.ts";
@@ -8,7 +9,6 @@ import type { CallState } from "../state/call.ts";
 import { isFinal } from "../state/call.ts";
 import type { CallStore } from "../state/store.ts";
 import type { CarrierStatus } from "../twilio/forms.ts";
-import { within } from "../within.ts";
 import { callEvent } from "./call_events.ts";
 
 export type Archive = {
@@ -41,11 +41,8 @@ export function createArchive({
   return {
     write: async (call, { toStream = false } = {}) => {
       try {
-        const { webhookIds, entries } = await within(
-          writeTimeoutMs,
-          writeEnd(db, call),
-          "The database did not answer in time.",
-        );
+        const late = () => new AppError("unavailable", "The database did not answer in time.");
+        const { webhookIds, entries } = await within(writeTimeoutMs, writeEnd(db, call), late);
         await publishEvents({ webhookIds, entries: toStream ? entries : [] });
         await store.written(call.call_sid);
         return true;

@@ -15,12 +15,10 @@ import type { CarrierStatus } from "../twilio/forms.ts";
  * Streams of a call are numbered from 1. The carrier's request after stream n names n, so a repeated request finds
  * stream n + 1 offered already and gets the same answer. A stream that has started cannot start again.
  */
-export const callSteps = ["placed", "offered", "streaming", "broken", "leaving", "stopped", "ended"] as const;
-export type CallStep = (typeof callSteps)[number];
+const callSteps = ["placed", "offered", "streaming", "broken", "leaving", "stopped", "ended"] as const;
 
 /** How a call continues when its agent is done. */
-export const callExits = ["hangup", "transfer", "apology"] as const;
-export type CallExit = (typeof callExits)[number];
+const callExits = ["hangup", "transfer", "apology"] as const;
 
 const zTimestamp = z.coerce.number().int().nonnegative();
 const zText = (max: number) => z.string().max(max);

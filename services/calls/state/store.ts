@@ -41,23 +41,18 @@ export type CallStore = {
 
 export type CallStoreOptions = {
   redis: Redis;
-  /** Lifetime of a call in progress. Longer than the longest time between two changes. */
-  liveTtlMs?: number;
-  /** Lifetime of an ended call. Longer than the carrier retries its webhooks. */
-  endedTtlMs?: number;
   prefix?: string;
 };
 
 const hourMs = 3_600_000;
+/** Lifetime of a call in progress. Longer than the longest time between two changes. */
+const liveTtlMs = 25 * hourMs;
+/** Lifetime of an ended call. Longer than the carrier retries its webhooks. */
+const endedTtlMs = 2 * hourMs;
 /** Conflicts are rare. More than a few in a row indicate a loop. */
 const maxConflicts = 20;
 
-export function createCallStore({
-  redis,
-  liveTtlMs = 25 * hourMs,
-  endedTtlMs = 2 * hourMs,
-  prefix = "prosaas:{calls}",
-}: CallStoreOptions): CallStore {
+export function createCallStore({ redis, prefix = "prosaas:{calls}" }: CallStoreOptions): CallStore {
   const keyOf = (callSid: string) => `${prefix}:call:${callSid}`;
   const unwritten = `${prefix}:unwritten`;
   const of = (businessId: string) => `${prefix}:of:${businessId}`;

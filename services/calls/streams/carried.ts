@@ -21,19 +21,19 @@ export type CarriedOptions = StreamOptions & {
   /** When it reconnects, slots that a restarted server lost are taken again. */
   redis: Redis;
   signal: AbortSignal;
-  /** Checkpoint interval: the progress of a call that a killed replica loses. */
-  checkpointMs?: number;
   /** Renewal interval of slots, well below the lease. */
   renewMs: number;
   /** Ping interval of streams, well below the silence after which the edge closes one (consul/nginx.conf.ctmpl). */
   pingMs?: number;
 };
 
+/** Checkpoint interval: the progress of a call that a killed replica loses. */
+const checkpointMs = 2_000;
+
 /** The streams that this replica carries: saves their progress and renews their slots in batches. */
 export function createCarriedStreams({
   redis,
   signal,
-  checkpointMs = 2000,
   renewMs,
   pingMs = 3000,
   ...options

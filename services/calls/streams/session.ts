@@ -23,13 +23,14 @@ export type StreamOptions = {
   agentPatienceMs?: number;
   /** Name of this replica in the call's state. */
   replica: string;
-  /** Timeout for the start message after the socket opened. */
-  startMs?: number;
   /** A carrier silent for this long is gone, because it sends a frame every 20 ms. */
   idleMs?: number;
-  /** Invalid frames after which the stream is closed. */
-  maxInvalid?: number;
 };
+
+/** Timeout for the start message after the socket opened. */
+const startMs = 10_000;
+/** Invalid frames after which the stream is closed. */
+const maxInvalid = 50;
 
 /** Why a stream ended. */
 type End = "stopped" | "broken" | "leaving" | "handover" | "superseded" | "refused";
@@ -72,7 +73,7 @@ export class StreamSession {
     this.#options = options;
     this.#onLive = on.live;
     this.#onOver = on.over;
-    this.#startTimer = setTimeout(() => this.#refuse("no_start", closeCodes.refused), options.startMs ?? 10_000);
+    this.#startTimer = setTimeout(() => this.#refuse("no_start", closeCodes.refused), startMs);
   }
 
   /** The call as this replica last saw it; null before it is claimed. */
@@ -228,7 +229,7 @@ export class StreamSession {
     this.#options.core.metrics.frameRefused("invalid");
     this.#invalid += 1;
     if (this.#phase !== "live") return this.#refuse("invalid", closeCodes.invalid);
-    if (this.#invalid > (this.#options.maxInvalid ?? 50)) void this.#end("broken", closeCodes.invalid);
+    if (this.#invalid > maxInvalid) void this.#end("broken", closeCodes.invalid);
   }
 
   #refuse(reason: string, code: number): void {

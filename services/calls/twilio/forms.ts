@@ -89,4 +89,3 @@ export const fallbackForm = z.object({
   CallStatus: z.enum(carrierStatuses),
   ErrorUrl: z.string().max(2048).optional(),
 });
-export type FallbackForm = z.output<typeof fallbackForm>;

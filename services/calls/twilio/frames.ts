@@ -15,7 +15,7 @@ const zPayload = z
   .max(320_000)
   .regex(/^[A-Za-z0-9+/]+={0,2}$/);
 
-export const carrierFrame = z.discriminatedUnion("event", [
+const carrierFrame = z.discriminatedUnion("event", [
   z.object({ event: z.literal("connected"), protocol: z.string().max(64), version: z.string().max(64) }),
   z.object({
     event: z.literal("start"),

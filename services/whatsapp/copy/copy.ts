@@ -43,8 +43,6 @@ export type ShardCopyOptions = {
   logger: Logger;
   /** This process may not be the owner any more: close every session at once. */
   onLost: (reason: string) => void;
-  /** Overrides the bound that triggers a snapshot. */
-  minTailBytes?: number;
 };
 
 /** The copy of this shard's state outside of its volume. */
@@ -90,7 +88,7 @@ export class ShardCopy {
       onAppended: (sentAt, bytes) => {
         lease.confirmed(sentAt);
         this.#tailBytes += bytes;
-        if (this.#tailBytes > Math.max(options.minTailBytes ?? minTailBytes, this.#snapshotBytes)) this.#snapshot();
+        if (this.#tailBytes > Math.max(minTailBytes, this.#snapshotBytes)) this.#snapshot();
       },
       onGap: (reason) => {
         this.#complete = false;

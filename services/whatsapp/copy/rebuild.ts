@@ -17,7 +17,7 @@ const maxGroupedBytes = 16 * 1024 * 1024;
  * Added to each AUTOINCREMENT number: numbers that the former owner assigned after the copy's end must not be assigned
  * again, because a reader may still acknowledge them. More than a shard ever assigns in the seconds that a copy lags.
  */
-export const sequenceGap = 1_000_000_000;
+const sequenceGap = 1_000_000_000;
 
 const partName = "restoring";
 

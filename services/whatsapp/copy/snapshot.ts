@@ -1,4 +1,5 @@
 import { messageOf } from "../../../lib/core/errors.ts";
+import { yieldToLoop } from "../../../lib/core/loop_budget.ts";
 import { beginSnapshot, finishSnapshot, trimTail } from "../../../lib/db/index.ts";
 import type { CopyOwner, CopyScope } from "../../../lib/db/index.ts";
 import type { Logger } from "../../../lib/runtime/log.ts";
@@ -94,7 +95,7 @@ async function* framesOf({ pages, isPaced }: SnapshotOptions): AsyncGenerator<Ui
     for (const records of recordsPerFrame(page)) {
       yield frameOf(records);
       const took = performance.now() - began;
-      await (isPaced() ? Bun.sleep(took * (1 / shareOfTime - 1)) : new Promise((resolve) => setImmediate(resolve)));
+      await (isPaced() ? Bun.sleep(took * (1 / shareOfTime - 1)) : yieldToLoop());
       began = performance.now();
     }
   }

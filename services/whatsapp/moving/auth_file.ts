@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
 import type { KeyRing } from "../../../lib/core/key_ring.ts";
+import { yieldToLoop } from "../../../lib/core/loop_budget.ts";
 import { AuthStore, AuthStoreError } from "../auth/auth_store.ts";
 import type { StoreCopy } from "../auth/auth_store.ts";
 import { archiveStore } from "../auth/archive.ts";
@@ -104,8 +105,4 @@ export function promoteStore(volume: Volume, businessId: string): boolean {
 
 export function removeStaged(volume: Volume, businessId: string): void {
   rmSync(staged(volume, businessId), { recursive: true, force: true });
-}
-
-function yieldToLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

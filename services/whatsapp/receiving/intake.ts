@@ -1,6 +1,7 @@
 import { isJidGroup, isLidUser, jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
+import { yieldToLoop } from "../../../lib/core/loop_budget.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
@@ -211,7 +212,7 @@ export class Intake {
   /** Yields between slices, since one stanza may name thousands of messages. */
   async #journal(receipts: ReceiptData[]): Promise<void> {
     for (let at = 0; at < receipts.length; at += receiptsPerSlice) {
-      if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+      if (at > 0) await yieldToLoop();
       const slice = receipts.slice(at, at + receiptsPerSlice);
       await Promise.all(slice.map((receipt) => this.#options.events.receipt(receipt)));
     }

@@ -2,6 +2,7 @@ import { proto } from "@whiskeysockets/baileys";
 import { z } from "zod";
 import { inboundData } from "../../../lib/contracts/shard/schemas.ts";
 import type { InboundData } from "../../../lib/contracts/shard/schemas.ts";
+import { yieldToLoop } from "../../../lib/core/loop_budget.ts";
 import { noAccountNames } from "../accounts/account_book.ts";
 import type { Original } from "../codec/original.ts";
 import { inboundOf } from "./inbound.ts";
@@ -62,8 +63,7 @@ export async function readAgain(
       await messages.forget(businessId, "unread", id);
       read += 1;
     }
-    // Other work runs between two messages.
-    await new Promise((resolve) => setImmediate(resolve));
+    await yieldToLoop();
   }
   return read;
 }

@@ -3,7 +3,7 @@ import { transition } from "./transition.ts";
 
 /** States, events and helpers for tests of the session's state machine. */
 export const now = 1_000_000;
-export const noJitter = () => 0;
+const noJitter = () => 0;
 export const step = (state: State, event: Event, at = now): Step => transition(state, event, at, noJitter);
 export const run = (state: State, events: Event[]): Step =>
   events.reduce<Step>((last, event) => step(last.state, event), { state, actions: [] });

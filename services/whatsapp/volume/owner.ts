@@ -57,7 +57,7 @@ export class OwnershipUnconfirmed extends AppError {
  *
  * @throws LockHeldElsewhere if another process owns the shard number on another volume.
  */
-export async function claimShard({ consul, volume, listens, logger, onLost }: OwnerOptions): Promise<Owner> {
+async function claimShard({ consul, volume, listens, logger, onLost }: OwnerOptions): Promise<Owner> {
   const path = volume.file("owner.json");
   const predecessor = readRecord(path, logger);
   let token = predecessor?.token ?? null;

@@ -123,8 +123,6 @@ export function startTestShard() {
   return shard;
 }
 
-export type TestShard = ReturnType<typeof startTestShard>;
-
 /** A refusal as a shard returns it. */
 export function refusal(status: number, detail: string): Response {
   return Response.json({ title: "refused", status, detail }, { status, headers: { "retry-after": "1" } });

@@ -47,7 +47,7 @@ export function useWebhookStage() {
 }
 
 /** A text message as a shard journals it. */
-export function inboundText(wa_message_id: string, from: string, text: string) {
+function inboundText(wa_message_id: string, from: string, text: string) {
   return {
     wa_message_id,
     chat: from,

@@ -59,9 +59,9 @@ export function deliver(deps: Deps): Handler<"deliver"> {
   return (run) => dispatch(deps, run, record, slots);
 }
 
-type Record = (outcome: DeliveryOutcome) => Promise<undefined>;
+type RecordOutcome = (outcome: DeliveryOutcome) => Promise<undefined>;
 
-async function dispatch(deps: Deps, run: Run<"deliver">, record: Record, slots: Slots): Promise<RunResult> {
+async function dispatch(deps: Deps, run: Run<"deliver">, record: RecordOutcome, slots: Slots): Promise<RunResult> {
   const counts: Counts = { delivered: 0, failed: 0, dead: 0 };
   const options: TurnOptions<Counts> = {
     lease: `prosaas:lease:webhook:${run.payload.webhook_id}`,
@@ -90,7 +90,7 @@ async function dispatchPages(
   deps: Deps,
   turn: Turn,
   webhook: Webhook,
-  { record, counts }: { record: Record; counts: Counts },
+  { record, counts }: { record: RecordOutcome; counts: Counts },
 ): Promise<Exclude<Step, "more">> {
   const scope = forPlatform(deps.db);
   const { policy, timeoutMs, health: rules } = deps.webhooks;

@@ -107,7 +107,7 @@ export function planRelocations(
 }
 
 /** Shards that take the businesses of the `leaving` ones, in order. */
-export function takersOf(now: ClusterNow, leaving: readonly number[]): number[] {
+function takersOf(now: ClusterNow, leaving: readonly number[]): number[] {
   return [...now.shards]
     .filter(([shard, { isReachable }]) => isReachable && !leaving.includes(shard) && !now.cordon.includes(shard))
     .map(([shard]) => shard)

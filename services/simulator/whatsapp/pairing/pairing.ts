@@ -22,7 +22,8 @@ const answerTimeoutMs = 30_000;
 type Pending = {
   phone: Phone;
   device: number;
-  details: Buffer;
+  /** The companion signs these. Set once pair-success is sent. */
+  details?: Buffer;
   linked: (device: Device | "passkey") => void;
   failed: (error: Error) => void;
 };
@@ -56,8 +57,8 @@ const maxRefreshes = 100;
 /**
  * Links companions to phones.
  *
- *   candidate ──scan(qr)──────────────────────────────────┐
- *       └──companion_hello──enterCode──companion_finish──┤
+ *   candidate ──scan(qr)───────────────────────────────────┐
+ *       └──companion_hello──enterCode──companion_finish────┤
  *                                                          ▼
  *                          pair-success ──pair-device-sign──▶ linked: 515, the client reconnects and logs in
  */
@@ -176,7 +177,7 @@ export class Pairing {
     if (!candidate?.code) throw new AppError("conflict", "No client requests a link to this phone by code.");
     const exchange = await answerHello(code, candidate.code.wrappedEphemeral);
     candidate.code = { ...candidate.code, exchange, phone };
-    const linked = this.#await(candidate, phone, Buffer.alloc(0));
+    const linked = this.#await(candidate, phone);
     candidate.connection.send(
       node("notification", { from: server, type: "link_code_companion_reg", id: stanzaId(), t: nowS() }, [
         node("link_code_companion_reg", { stage: "primary_hello" }, [
@@ -224,8 +225,9 @@ export class Pairing {
   signed(connection: Connection, iq: BinaryNode): boolean {
     const candidate = this.#candidates.get(connection);
     const answer = child(iq, "pair-device-sign");
-    if (!candidate?.pending || !answer) return false;
-    const { phone, device, details, linked, failed } = candidate.pending;
+    const { pending } = candidate ?? {};
+    if (!candidate || !pending?.details || !answer) return false;
+    const { phone, device, details, linked, failed } = pending;
     const { registration } = candidate;
     if (!companionSigned(phone.identity, registration.identity, details, requiredBytes(answer, "device-identity"))) {
       failed(new AppError("conflict", "The client's signature for the account is wrong."));
@@ -242,12 +244,12 @@ export class Pairing {
   }
 
   #succeed(candidate: Candidate, phone: Phone, advSecret: Buffer): Promise<Device | "passkey"> {
-    const linked = this.#await(candidate, phone, Buffer.alloc(0));
+    const linked = this.#await(candidate, phone);
     this.#sendSuccess(candidate, phone, advSecret);
     return linked;
   }
 
-  #await(candidate: Candidate, phone: Phone, details: Buffer): Promise<Device | "passkey"> {
+  #await(candidate: Candidate, phone: Phone): Promise<Device | "passkey"> {
     if (candidate.pending) throw new AppError("conflict", "This client is being linked already.");
     const { promise, resolve, reject } = Promise.withResolvers<Device | "passkey">();
     const expired = deadline(answerTimeoutMs);
@@ -262,7 +264,7 @@ export class Pairing {
       resolve(device);
     };
     expired.addEventListener("abort", onExpiry);
-    candidate.pending = { phone, device: phone.nextDeviceId(), details, linked, failed };
+    candidate.pending = { phone, device: phone.nextDeviceId(), linked, failed };
     return promise;
   }
 

@@ -1,5 +1,4 @@
-import { child, StanzaError } from "../wire/stanza.ts";
-import { node, server } from "../wire/stanza.ts";
+import { child, node, server, StanzaError } from "../wire/stanza.ts";
 import type { Query, QueryAnswer } from "./query.ts";
 import { loggedIn } from "./query.ts";
 
