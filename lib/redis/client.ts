@@ -9,10 +9,14 @@ export type RedisRole =
   /** BullMQ's connections: wait until Redis is back, as its workers require. */
   | "queue";
 
+/*
+ * socketTimeout ends a connection that owes an answer: a node that loses its power closes none, and TCP gives up after
+ * a quarter of an hour. For queues it is above the 10 s for which BullMQ's commands block.
+ */
 const requestOptions: Record<RedisRole, RedisOptions> = {
-  command: { maxRetriesPerRequest: 1, enableOfflineQueue: true, commandTimeout: 2000 },
-  gate: { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 500 },
-  queue: { maxRetriesPerRequest: null, enableOfflineQueue: true },
+  command: { maxRetriesPerRequest: 1, enableOfflineQueue: true, commandTimeout: 2000, socketTimeout: 5000 },
+  gate: { maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 500, socketTimeout: 2000 },
+  queue: { maxRetriesPerRequest: null, enableOfflineQueue: true, socketTimeout: 30_000 },
 };
 
 /**

@@ -8,6 +8,8 @@ export type FrontDoor = {
   lead(ports: readonly number[]): void;
   /** Closes every open connection: in order, or with `reset` as a dying backend would. */
   drop(how?: "end" | "reset"): void;
+  /** Passes on nothing more over the open connections and closes none, as if the backend's node had lost its power. */
+  freeze(): void;
   close(): Promise<void>;
 };
 
@@ -62,6 +64,9 @@ export async function openFrontDoor(): Promise<FrontDoor> {
       backends = ports;
     },
     drop,
+    freeze: () => {
+      for (const socket of open) socket.unpipe().pause();
+    },
     close: async () => {
       const { promise: closed, resolve: done } = Promise.withResolvers<void>();
       server.close(() => done());
