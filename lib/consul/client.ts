@@ -5,7 +5,12 @@ import { AppError, messageOf } from "../core/errors.ts";
 /** Seconds. Below the request timeouts of Bun and of proxies. Consul adds up to a sixteenth as jitter. */
 const blockingWaitS = 60;
 
-export type BlockingAnswer = { index: number; body: unknown };
+export type BlockingAnswer = {
+  index: number;
+  body: unknown;
+  /** Milliseconds since the server that answered heard from its leader; only of a query that did not block. */
+  leaderSeenMs?: number;
+};
 
 export type ConsulClient = {
   /** Non-blocking calls: sessions, registration, KV. */
@@ -66,7 +71,8 @@ export function createConsul({ addr, token, ca, timeoutMs = 10_000 }: ConsulOpti
         );
       }
       const body: unknown = response.status === 404 ? (await response.text(), null) : await response.json();
-      return { index: Number(response.headers.get("x-consul-index") ?? 0), body };
+      const numberIn = (header: string) => Number(response.headers.get(header) ?? 0);
+      return { index: numberIn("x-consul-index"), body, leaderSeenMs: numberIn("x-consul-lastcontact") };
     },
   };
 }
