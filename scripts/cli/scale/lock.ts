@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { z } from "zod";
 import { kvGet } from "../../../lib/consul/client.ts";
@@ -8,14 +9,25 @@ import { sleep } from "../../../lib/core/time.ts";
 import { createProgress, seconds } from "../../stack/progress.ts";
 import { ScaleFailure } from "./failure.ts";
 
-const scaleLockKey = "prosaas/scale/lock";
+export const scaleLockKey = "prosaas/scale/lock";
 
 /** Consul's shortest TTL: the lock of a command whose machine died is free after 20 s. */
 const ttlS = 10;
 const pollMs = 300;
 
-const holderSchema = z.object({ command: z.string(), host: z.string(), pid: z.int(), since: z.string() });
+const holderSchema = z.object({
+  command: z.string(),
+  host: z.string(),
+  /** Where the process id is valid: names of hosts repeat, and containers have process ids of their own. */
+  pids: z.string().optional(),
+  pid: z.int(),
+  since: z.string(),
+});
 export type Holder = z.infer<typeof holderSchema>;
+
+const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+/** The process id namespace of this boot of this machine. */
+const pidsHere = `${boot} ${readlinkSync("/proc/self/ns/pid")}`;
 
 export type ScaleLockOptions = {
   consul: ConsulClient;
@@ -29,7 +41,7 @@ export type ScaleLockOptions = {
 
 /**
  * Lets one command at a time change the cluster; a second one waits and logs for whom. A lock whose holder was a
- * process of this host that has died is taken over at once.
+ * process of this machine that has died is taken over at once.
  */
 export async function takeScaleLock({ consul, command, deadlineMs, onLost }: ScaleLockOptions): Promise<HeldLock> {
   const progress = createProgress();
@@ -37,6 +49,7 @@ export async function takeScaleLock({ consul, command, deadlineMs, onLost }: Sca
   const value = JSON.stringify({
     command,
     host: hostname(),
+    pids: pidsHere,
     pid: process.pid,
     since: new Date().toISOString(),
   } satisfies Holder);
@@ -60,12 +73,12 @@ export async function takeScaleLock({ consul, command, deadlineMs, onLost }: Sca
   }
 }
 
-/** The Consul session of a dead holder: it ran on this host and its process is gone. */
+/** The Consul session of a dead holder: it ran on this machine and its process is gone. */
 async function deadSession(consul: ConsulClient): Promise<string | null> {
   const entry = await kvGet(consul, scaleLockKey);
   if (entry === null || entry.session === null) return null;
   const holder = readHolder(entry.value);
-  return holder !== null && holder.host === hostname() && !isAlive(holder.pid) ? entry.session : null;
+  return holder !== null && holder.pids === pidsHere && !isAlive(holder.pid) ? entry.session : null;
 }
 
 function isAlive(pid: number): boolean {
