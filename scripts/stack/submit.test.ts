@@ -26,9 +26,10 @@ describe("submit", () => {
   const job = (over: Partial<Job> = {}): Job => ({ ID: "pgbouncer", Type: "system", TaskGroups: [], ...over });
 
   /** A Nomad that runs one job, plans `diff` and records what it is asked to change. */
-  const nomadWith = (running: Job | null, diff: Diff = { Type: "None" }) => {
+  const nomadWith = (running: Job | null, diff: Diff = { Type: "None" }, cluster: Record<string, object[]> = {}) => {
     const changes: string[] = [];
     const nomad = (async (method: string, path: string, body?: { JobModifyIndex?: number }) => {
+      if (["/v1/nodes", "/v1/allocations"].includes(path)) return cluster[path] ?? [];
       if (path.endsWith("/plan")) return { Diff: diff };
       if (path.endsWith("/deployment")) return null;
       if (method !== "GET") changes.push(`${method} ${path} ${body?.JobModifyIndex ?? ""}`.trim());
@@ -55,6 +56,27 @@ describe("submit", () => {
     const { nomad, changes } = nomadWith(job({ JobModifyIndex: 7 }), diff);
     expect(await submit(nomad, job())).toEqual(["Priority"]);
     expect(changes).toEqual(["POST /v1/jobs 7"]);
+  });
+
+  describe("of a system job beside an ineligible node", () => {
+    const diff: Diff = { Type: "Edited", Fields: [{ Type: "Edited", Name: "Priority" }] };
+    const onNode = (JobID: string, JobType: string) => ({ JobID, JobType, NodeID: "n2", ClientStatus: "running" });
+    const clusterWith = (...allocations: object[]) => ({
+      "/v1/nodes": [{ ID: "n2", Name: "client-2", Status: "ready", SchedulingEligibility: "ineligible" }],
+      "/v1/allocations": allocations,
+    });
+
+    test("is refused while services run there", async () => {
+      const cluster = clusterWith(onNode("pgbouncer", "system"), onNode("api", "service"));
+      const { nomad, changes } = nomadWith(job(), diff, cluster);
+      await expect(submit(nomad, job())).rejects.toThrow("client-2 is ineligible but not empty");
+      expect(changes).toEqual([]);
+    });
+
+    test("goes on if nothing needs it there", async () => {
+      for (const cluster of [clusterWith(onNode("pgbouncer", "system")), clusterWith(onNode("api", "service"))])
+        expect(await submit(nomadWith(job(), diff, cluster).nomad, job())).toEqual(["Priority"]);
+    });
   });
 
   test("registers a stopped job", async () => {

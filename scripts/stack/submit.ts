@@ -1,3 +1,4 @@
+import { AppError } from "../../lib/core/errors.ts";
 import { orNull } from "./nomad.ts";
 import type { Deployment, Job, Nomad } from "./nomad.ts";
 import { differences } from "./plan_diff.ts";
@@ -40,8 +41,36 @@ export async function submit(nomad: Nomad, fromFile: Job): Promise<string[] | un
     await retryFailedDeployment(nomad, running);
     return undefined;
   }
+  if (running?.Type === "system") await refuseIneligible(nomad, running);
   await register(nomad, job, running);
   return changed;
+}
+
+/**
+ * Nomad ends the allocation of a changed system job on a node that takes no work, and starts none there (its issue
+ * 7253). Services that still run there would lose it: without the pooler they have no database.
+ * @throws AppError that names the nodes
+ */
+async function refuseIneligible(nomad: Nomad, { ID }: Job): Promise<void> {
+  type Node = { ID: string; Name: string; Status: string; SchedulingEligibility: string };
+  type OnNode = { JobID: string; JobType: string; NodeID: string; ClientStatus: string };
+  const [nodes, allocations] = await Promise.all([
+    nomad<Node[]>("GET", "/v1/nodes"),
+    nomad<OnNode[]>("GET", "/v1/allocations"),
+  ]);
+  const running = allocations.filter(({ ClientStatus }) => ClientStatus === "running");
+  const closed = nodes.filter((node) => {
+    if (node.Status !== "ready" || node.SchedulingEligibility === "eligible") return false;
+    const here = running.filter(({ NodeID }) => NodeID === node.ID);
+    return here.some(({ JobID }) => JobID === ID) && here.some(({ JobType }) => JobType !== "system");
+  });
+  if (closed.length === 0) return;
+  const names = closed.map(({ Name }) => Name).join(", ");
+  throw new AppError(
+    "conflict",
+    `${ID} changes, and ${names} is ineligible but not empty: Nomad would end ${ID} there and start it nowhere. Take ` +
+      "the node back (task node:join) or empty it (task node:drain), then run the command again.",
+  );
 }
 
 async function changesOf(nomad: Nomad, job: Job, running: Job): Promise<string[]> {
