@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isStranded, judge } from "./health.ts";
+import { isStalled, isStranded, judge } from "./health.ts";
 import type { Observation } from "./health.ts";
 import type { Allocation } from "./nomad.ts";
 
@@ -13,6 +13,7 @@ const job = {
 const allocation = (over: Partial<Allocation> = {}): Allocation => ({
   ID: "a1",
   Name: "api.api[0]",
+  NodeID: "n1",
   TaskGroup: "api",
   JobVersion: 3,
   DesiredStatus: "run",
@@ -117,7 +118,7 @@ describe("judge", () => {
 
   describe("a system job", () => {
     const system = { ...job, Type: "system", TaskGroups: [{ ...job.TaskGroups[0]!, Count: 1 }] };
-    const onTwo = [allocation(), allocation({ ID: "a2" })];
+    const onTwo = [allocation(), allocation({ ID: "a2", NodeID: "n2" })];
     const both = [check(), check({ ServiceID: "_nomad-task-a2-group-api" })];
 
     test("is settled when every node serves", () => {
@@ -127,13 +128,20 @@ describe("judge", () => {
     });
 
     test("waits for nodes with an older version", () => {
-      const allocations = [allocation(), allocation({ ID: "a2", JobVersion: 2 })];
+      const allocations = [allocation(), allocation({ ID: "a2", NodeID: "n2", JobVersion: 2 })];
       expect(judge(observe({ job: system, allocations, checks: both })).state).toBe("waiting");
     });
 
     test("does not wait for nodes that are cut off", () => {
-      const allocations = [allocation(), allocation({ ID: "a2", JobVersion: 2, ClientStatus: "unknown" })];
+      const cut = allocation({ ID: "a2", NodeID: "n2", JobVersion: 2, ClientStatus: "unknown" });
+      const allocations = [allocation(), cut];
       expect(judge(observe({ job: system, allocations })).state).toBe("settled");
+    });
+
+    test("does not count a failed allocation beside its replacement", () => {
+      const allocations = [allocation({ ID: "a0", CreateIndex: 0, ClientStatus: "failed" }), allocation()];
+      expect(judge(observe({ job: system, allocations }))).toMatchObject({ state: "settled", wanted: 1 });
+      expect(judge(observe({ job: system, allocations: allocations.slice(0, 1) })).state).toBe("waiting");
     });
 
     test("waits for its first allocation", () => {
@@ -168,5 +176,46 @@ describe("isStranded", () => {
     expect(isStranded({ ...stranded, allocations: [...stopped, allocation()] })).toBeFalse();
     expect(isStranded({ ...stranded, deployment: { ...running, Status: "successful" } })).toBeFalse();
     expect(isStranded({ ...stranded, deployment: { ...running, JobVersion: 2 } })).toBeFalse();
+  });
+});
+
+describe("isStalled", () => {
+  const system = { ...job, Type: "system" };
+  const failed = { ID: "d1", JobVersion: 2, Status: "failed", StatusDescription: "" };
+  const older = allocation({ ID: "a2", NodeID: "n2", JobVersion: 2 });
+  const halfUpdated = observe({
+    job: system,
+    allocations: [allocation(), older],
+    deployment: failed,
+    evaluations: [evaluation],
+  });
+
+  test("finds a system job that is half updated", () => {
+    expect(isStalled(halfUpdated)).toBeTrue();
+  });
+
+  test("finds a failed allocation without a replacement", () => {
+    const lost = allocation({ ID: "a2", NodeID: "n2", ClientStatus: "failed" });
+    expect(isStalled({ ...halfUpdated, allocations: [allocation(), lost] })).toBeTrue();
+    const replacement = allocation({ ID: "a3", NodeID: "n2", CreateIndex: 2 });
+    const checks = [check(), check({ ServiceID: "_nomad-task-a3-group-api" })];
+    expect(isStalled({ ...halfUpdated, allocations: [allocation(), lost, replacement], checks })).toBeFalse();
+  });
+
+  test("waits until the newest version serves", () => {
+    expect(isStalled({ ...halfUpdated, checks: [check({ Status: "critical" })] })).toBeFalse();
+  });
+
+  test("leaves Nomad's own progress alone", () => {
+    const running = { ...failed, JobVersion: 3, Status: "running" };
+    expect(isStalled({ ...halfUpdated, deployment: running })).toBeFalse();
+    expect(isStalled({ ...halfUpdated, evaluations: [{ ...evaluation, Status: "pending" }] })).toBeFalse();
+    expect(isStalled({ ...halfUpdated, allocations: [allocation()] })).toBeFalse();
+    expect(isStalled({ ...halfUpdated, job })).toBeFalse();
+  });
+
+  test("does not wait for nodes that are cut off", () => {
+    const cut = allocation({ ID: "a2", NodeID: "n2", JobVersion: 2, ClientStatus: "unknown" });
+    expect(isStalled({ ...halfUpdated, allocations: [allocation(), cut] })).toBeFalse();
   });
 });

@@ -59,12 +59,33 @@ function judgeSystem(
   evaluations: readonly Evaluation[],
   checks: readonly Check[],
 ): Health {
-  const inReach = ({ ClientStatus }: Allocation) => !["unknown", "lost"].includes(ClientStatus);
-  const all = wantedAllocations.filter(inReach);
+  const all = newestInReach(wantedAllocations);
   const healthy = current.filter((allocation) => isServing(allocation, job.TaskGroups, checks)).length;
   const counts = { healthy, wanted: Math.max(1, all.length) };
   if (healthy >= counts.wanted) return { state: "settled", ...counts, why: "healthy" };
-  return { state: "waiting", ...counts, why: reasonToWait(job, current.filter(inReach), evaluations, checks) };
+  return { state: "waiting", ...counts, why: reasonToWait(job, newestInReach(current), evaluations, checks) };
+}
+
+/** The newest allocation of each node in reach. Nomad lists one that has failed as wanted beside its replacement. */
+function newestInReach(allocations: readonly Allocation[]): Allocation[] {
+  const inReach = allocations.filter(({ ClientStatus }) => !["unknown", "lost"].includes(ClientStatus));
+  const byNode = Map.groupBy(inReach, ({ NodeID, TaskGroup }) => `${NodeID} ${TaskGroup}`);
+  return [...byNode.values()].map((own) => own.reduce((a, b) => (b.CreateIndex > a.CreateIndex ? b : a)));
+}
+
+/**
+ * True if Nomad left a system job with an older version or a failed allocation on a node, and plans nothing. After a
+ * failed deployment it replaces the allocation of one node at each evaluation and requests no further ones (Nomad
+ * #28538); it never replaces a failed one by itself (#12023). The allocations of the newest version serve, so that an
+ * evaluation takes one more node and no second one.
+ */
+export function isStalled({ job, allocations, deployment, evaluations, checks }: Observation): boolean {
+  if (job.Type !== "system" || !areOver(evaluations)) return false;
+  if (deployment?.Status === "running" && deployment.JobVersion === job.Version) return false;
+  const all = newestInReach(allocations.filter(({ DesiredStatus }) => DesiredStatus === "run"));
+  const isLeft = ({ JobVersion, ClientStatus }: Allocation) => JobVersion !== job.Version || ClientStatus === "failed";
+  const left = all.filter(isLeft);
+  return left.length > 0 && all.every((one) => left.includes(one) || isServing(one, job.TaskGroups, checks));
 }
 
 /**
@@ -74,13 +95,18 @@ function judgeSystem(
  */
 export function isStranded({ job, allocations, deployment, evaluations }: Omit<Observation, "checks">): boolean {
   if (job.Type !== "service" || deployment?.Status !== "running" || deployment.JobVersion !== job.Version) return false;
-  const isOver = ({ Status, TriggeredBy }: Evaluation) =>
-    ["complete", "canceled"].includes(Status) || TriggeredBy === "max-disconnect-timeout";
-  if (evaluations.length === 0 || !evaluations.every(isOver)) return false;
+  if (!areOver(evaluations)) return false;
   return job.TaskGroups.some(
     ({ Name, Count }) =>
       Count > 0 && !allocations.some(({ TaskGroup, DesiredStatus }) => TaskGroup === Name && DesiredStatus === "run"),
   );
+}
+
+/** True if Nomad has planned all that it knows of. The end of a disconnection may be hours away. */
+function areOver(evaluations: readonly Evaluation[]): boolean {
+  const isOver = ({ Status, TriggeredBy }: Evaluation) =>
+    ["complete", "canceled"].includes(Status) || TriggeredBy === "max-disconnect-timeout";
+  return evaluations.length > 0 && evaluations.every(isOver);
 }
 
 function isServing(allocation: Allocation, groups: readonly TaskGroup[], checks: readonly Check[]): boolean {

@@ -28,8 +28,9 @@ export type TaskGroup = {
 export type Task = {
   Name: string;
   Env?: Record<string, string> | null;
+  Config?: { args?: string[] } | null;
   Artifacts?: { GetterSource: string }[] | null;
-  Templates?: { EmbeddedTmpl: string; ChangeMode: string }[] | null;
+  Templates?: { EmbeddedTmpl: string; ChangeMode: string; DestPath?: string }[] | null;
 };
 export type Scaling = { Min: number; Max: number; Enabled: boolean; Policy: unknown };
 export type TaskEvent = { Time: number; Type: string; DisplayMessage: string };
@@ -37,6 +38,7 @@ export type TaskState = { State: string; Failed: boolean; Restarts: number; Even
 export type Allocation = {
   ID: string;
   Name: string;
+  NodeID: string;
   TaskGroup: string;
   JobVersion: number;
   DesiredStatus: string;

@@ -10,6 +10,7 @@ const job = {
 const allocation = {
   ID: "a1",
   Name: "api.api[0]",
+  NodeID: "n1",
   TaskGroup: "api",
   JobVersion: 1,
   DesiredStatus: "run",
@@ -97,5 +98,24 @@ describe("waitForJobs", () => {
     );
     await expect(waiting).rejects.toThrow("marked as failed");
     expect(isEnded).toBeTrue();
+  });
+
+  test("goes on with a half-updated system job", async () => {
+    let evaluated = 0;
+    const nomadAddr = serve((path) => {
+      if (path.endsWith("/allocations")) return Response.json([{ ...allocation, JobVersion: evaluated > 0 ? 1 : 0 }]);
+      if (path.endsWith("/evaluations"))
+        return Response.json([{ CreateIndex: 1, Status: "complete", TriggeredBy: "job-register" }]);
+      if (path === "/v1/job/api/evaluate") evaluated += 1;
+      if (path.endsWith("/deployment"))
+        return Response.json({ ID: "d0", JobVersion: 0, Status: "failed", StatusDescription: "" });
+      return Response.json({ ...job, Type: "system" });
+    });
+    await waitForJobs(
+      ["api"],
+      { nomadAddr, consulAddr: agents([]).consulAddr },
+      { until: "settled", deadlineMs: 20_000, strandedMs: 200 },
+    );
+    expect(evaluated).toBe(1);
   });
 });

@@ -5,7 +5,7 @@ import { HttpFailure, NoAnswer } from "../cli/operator/http.ts";
 import { connectConsul } from "./consul.ts";
 import { diagnose } from "./diagnosis.ts";
 import type { Environment } from "./environment.ts";
-import { isStranded, judge } from "./health.ts";
+import { isStalled, isStranded, judge } from "./health.ts";
 import type { Check, Health, Observation } from "./health.ts";
 import { createNomad } from "./nomad.ts";
 import type { Allocation, Deployment, Evaluation, Job, Nomad } from "./nomad.ts";
@@ -31,7 +31,7 @@ export type WaitOptions = {
   deadlineMs: number;
   /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
   known?: readonly string[];
-  /** How long Nomad may leave a deployment without allocations before it is ended. */
+  /** How long Nomad may leave a deployment without allocations, or a system job half updated, before this steps in. */
   strandedMs?: number;
 };
 
@@ -67,11 +67,11 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       const before = followed.get(id);
       if (before !== undefined && before.JobVersion !== job.Version) await requireNoRevert(nomad, id, before);
       if (deployment?.Status === "running" && deployment.JobVersion === job.Version) followed.set(id, deployment);
-      if (!isStranded(observation)) strandedSince.delete(id);
+      const isLeft = isStranded(observation) || isStalled(observation);
+      if (!isLeft) strandedSince.delete(id);
       else if (!strandedSince.has(id)) strandedSince.set(id, performance.now());
       else if (performance.now() - strandedSince.get(id)! > (options.strandedMs ?? STRANDED_MS)) {
-        // Then Nomad goes back to the previous release, which serves again.
-        await nomad("POST", `/v1/deployment/fail/${deployment!.ID}`);
+        await resume(nomad, observation);
         strandedSince.delete(id);
       }
       const health = judge(deployment && past.has(deployment.ID) ? { ...observation, deployment: null } : observation);
@@ -96,6 +96,18 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       await sleep(POLL_MS);
     }
   }
+}
+
+/** Has Nomad go on with a job that it left. */
+async function resume(nomad: Nomad, observation: Observation): Promise<void> {
+  const { ID } = observation.job;
+  // Nomad goes back to the previous release, which serves again.
+  if (isStranded(observation)) await nomad("POST", `/v1/deployment/fail/${observation.deployment!.ID}`);
+  else
+    await nomad("POST", `/v1/job/${encodeURIComponent(ID)}/evaluate`, {
+      JobID: ID,
+      EvalOptions: { ForceReschedule: true },
+    });
 }
 
 /** A failed deployment and the job of the previous release are written at once, so that the job never looks failed. */
