@@ -33,6 +33,22 @@ describe("the backlog after a restart", () => {
   });
 });
 
+describe("a backlog of several batches", () => {
+  test("arrives completely and in order", async () => {
+    const { simulator, shard, business, phone, contactWrites, received, waitingMail } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.stop();
+    const texts = Array.from({ length: 350 }, (_, n) => `message ${n}`);
+    for (const body of texts) await contactWrites(body);
+    scenario.start();
+    await until(async () => (await received()).length >= texts.length, { what: "every message" });
+    expect(await received()).toEqual(texts);
+    await contactWrites("after the backlog");
+    await until(async () => (await received()).at(-1) === "after the backlog", { what: "the next message" });
+    await until(async () => (await waitingMail()) === 0, { what: "the acknowledgements" });
+  });
+});
+
 describe("a message that arrives after a restart", () => {
   test("of the own phone is journaled", async () => {
     const { simulator, shard, business, phone, contact } = scenario;

@@ -12,6 +12,7 @@ import { StandingWatch } from "../pacing/standing.ts";
 import type { RelayMessage } from "../sending/lane_options.ts";
 import { Relay } from "../sending/relay.ts";
 import { refusalIn } from "./ack_refusal.ts";
+import { Backlog, batchRequest } from "./backlog.ts";
 import type { ConnectionControl, ConnectionEvents, ConnectionOptions } from "./connection_options.ts";
 import { DeafnessDetector, defaultDeafnessTimes } from "./deafness_detector.ts";
 import { endOf } from "./ends.ts";
@@ -43,6 +44,7 @@ export class Connection {
   readonly #socket: WASocket;
   readonly #raw: RawSocket;
   readonly #gate: OutputGate;
+  readonly #backlog = new Backlog({ request: () => this.#sendNode(batchRequest) });
   readonly #deafness: DeafnessDetector;
   readonly #standing: StandingWatch;
   readonly #codes: PairingCodes;
@@ -161,12 +163,12 @@ export class Connection {
     ws.once("unexpected-response", () => this.#end({ code: 503 }));
     ws.once("frame", () => this.#unlessOver(() => this.#watchdog.awaitLogin()));
     ws.on("frame", (stanza: Partial<BinaryNode>) => {
-      const { tag } = stanza;
       this.lastInboundAt = Date.now();
       this.#watchdog.heard();
+      this.#unlessOver(() => this.#backlog.arrived(stanza));
       const name = unknownName(stanza);
       if (name !== undefined) this.#unlessOver(() => this.#unknown(name, stanza));
-      if (tag !== undefined && delivered.has(tag)) this.#deafness.heard();
+      if (stanza.tag !== undefined && delivered.has(stanza.tag)) this.#deafness.heard();
     });
     // Before Baileys' own listeners, which lead to the acknowledgement.
     ws.prependListener("CB:message", (stanza: BinaryNode) => this.#intake.stanza(stanza));
@@ -212,10 +214,11 @@ export class Connection {
   /** Acknowledges a stanza that Baileys does not acknowledge. */
   #acknowledge(stanza: Partial<BinaryNode>): void {
     const acknowledgement = acknowledgementOf(stanza);
-    if (acknowledgement === undefined) return;
-    this.#socket
-      .sendNode(acknowledgement)
-      .catch((error: unknown) => this.#stanzaFailed({ tag: "ack", attrs: acknowledgement.attrs }, error));
+    if (acknowledgement !== undefined) this.#sendNode(acknowledgement);
+  }
+
+  #sendNode(stanza: BinaryNode): void {
+    this.#socket.sendNode(stanza).catch((error: unknown) => this.#stanzaFailed(stanza, error));
   }
 
   #stanzaFailed({ tag = "", attrs }: Partial<BinaryNode>, error: unknown): void {
@@ -275,6 +278,7 @@ export class Connection {
   }
 
   #close(): Promise<void> {
+    this.#backlog.stop();
     this.#deafness.stop();
     this.#codes.suspend();
     this.passkey.stop();

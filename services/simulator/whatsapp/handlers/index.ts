@@ -1,3 +1,4 @@
+import { onInfo } from "../mail/backlog.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection } from "../wire/connection.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
@@ -13,7 +14,7 @@ export type StanzaHandler = (
   stanza: BinaryNode,
 ) => void | Promise<void>;
 
-/** Handlers by tag. Telemetry (`ib`) needs no answer. */
+/** Handlers by tag. */
 const handlers: Record<string, StanzaHandler> = {
   iq: onQuery,
   message: onMessage,
@@ -21,6 +22,7 @@ const handlers: Record<string, StanzaHandler> = {
   ack: onAck,
   presence: onPresence,
   chatstate: onChatState,
+  ib: onInfo,
 };
 
 export async function dispatch(simulation: Simulation, connection: Connection, stanza: BinaryNode): Promise<void> {

@@ -5,6 +5,7 @@ import { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 import { node } from "../wire/stanza.ts";
 import { stanzaKey, Mailbox } from "./mailbox.ts";
+import type { Recipient } from "./mailbox.ts";
 
 let store: Store;
 let mailbox: Mailbox;
@@ -18,6 +19,13 @@ afterEach(() => store.close());
 const [from, lid] = ["1@s.whatsapp.net", "2@lid"];
 const message = (id: string, name = from) => node("message", { id, from: name });
 const key = (id: string, name = from) => stanzaKey("message", { id, from: name });
+
+/** Logs a device in that requests all of its backlog. Resolves with the length of the backlog. */
+async function login(device: Recipient): Promise<number> {
+  const length = mailbox.open(device);
+  await mailbox.send(device);
+  return length;
+}
 
 /** Creates a logged-in device that records the stanzas it receives. */
 function reader() {
@@ -35,16 +43,34 @@ describe("Mailbox", () => {
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     const device = reader();
-    expect(await mailbox.open(device)).toBe(2);
+    expect(await login(device)).toBe(2);
     expect(await device.got()).toEqual([
       ["A", "0"],
       ["B", "0"],
     ]);
   });
 
+  test("delivers the backlog as requested, later stanzas behind it", async () => {
+    for (const id of ["A", "B", "C"]) mailbox.put(message(id));
+    const device = reader();
+    expect(mailbox.open(device)).toBe(3);
+    expect(await mailbox.send(device, 2)).toBe(false);
+    mailbox.put(message("D"));
+    await store.committed();
+    expect(device.count()).toBe(2);
+    expect(await mailbox.send(device, 2)).toBe(true);
+    expect(await mailbox.send(device, 2)).toBe(false);
+    expect(await device.got()).toEqual([
+      ["A", "0"],
+      ["B", "0"],
+      ["C", "0"],
+      ["D", "live"],
+    ]);
+  });
+
   test("delivers to an online device at once", async () => {
     const device = reader();
-    await mailbox.open(device);
+    await login(device);
     mailbox.put(message("A"));
     await until(() => device.count() === 1);
     expect(await device.got()).toEqual([["A", "live"]]);
@@ -52,7 +78,7 @@ describe("Mailbox", () => {
 
   test("redelivers only unacknowledged stanzas after each login", async () => {
     const first = reader();
-    await mailbox.open(first);
+    await login(first);
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     await until(() => first.count() === 2);
@@ -60,23 +86,36 @@ describe("Mailbox", () => {
     expect(mailbox.acknowledge(key("A"))).toBe(false);
     mailbox.close(first);
     const second = reader();
-    await mailbox.open(second);
+    await login(second);
     expect(await second.got()).toEqual([["B", "1"]]);
   });
 
   test("delivers a delayed stanza when it is due", async () => {
     const device = reader();
-    await mailbox.open(device);
+    await login(device);
     mailbox.put(node("receipt", { id: "A", type: "read" }), { due: Date.now() + 30 });
     mailbox.put(node("receipt", { id: "A" }));
     await until(() => device.count() === 2);
     expect(await device.types()).toEqual([undefined, "read"]);
   });
 
+  test("keeps a repeated receipt whose predecessor is acknowledged", async () => {
+    const device = reader();
+    await login(device);
+    const retry = node("receipt", { id: "A", type: "retry" });
+    mailbox.put(retry);
+    await until(() => device.count() === 1);
+    mailbox.put(retry);
+    mailbox.acknowledge(stanzaKey("receipt", { id: "A", type: "retry" }));
+    await until(() => device.count() === 2);
+    mailbox.acknowledge(stanzaKey("receipt", { id: "A", type: "retry" }));
+    expect(mailbox.size).toBe(0);
+  });
+
   test("ignores the close of a replaced connection", async () => {
     const [first, second] = [reader(), reader()];
-    await mailbox.open(first);
-    await mailbox.open(second);
+    await login(first);
+    await login(second);
     mailbox.close(first);
     mailbox.put(message("A"));
     await until(() => second.count() === 1);
@@ -85,14 +124,14 @@ describe("Mailbox", () => {
 
   test("withholds the other stanzas behind a refused one", async () => {
     const first = reader();
-    await mailbox.open(first);
+    await login(first);
     mailbox.put(message("A"));
     mailbox.put(message("B"));
     await until(() => first.count() === 2);
     mailbox.refuse(key("B"));
     mailbox.close(first);
     const second = reader();
-    expect(await mailbox.open(second)).toBe(1);
+    expect(await login(second)).toBe(1);
     mailbox.put(message("C"));
     await store.committed();
     expect(await second.got()).toEqual([["B", "1"]]);
@@ -112,7 +151,7 @@ describe("Mailbox", () => {
     expect(mailbox.size).toBe(2);
     mailbox.acknowledge(key("A"));
     const device = reader();
-    expect(await mailbox.open(device)).toBe(1);
+    expect(await login(device)).toBe(1);
     mailbox.acknowledge(key("A", lid));
     expect(mailbox.size).toBe(0);
   });
@@ -125,7 +164,7 @@ describe("Mailbox", () => {
     expect(mailbox.size).toBe(2);
     expect(mailbox.acknowledge(stanzaKey("message", sent("2@lid")))).toBe(true);
     const device = reader();
-    expect(await mailbox.open(device)).toBe(1);
+    expect(await login(device)).toBe(1);
   });
 
   test("loads unacknowledged stanzas from the store", async () => {

@@ -3,7 +3,16 @@ import type { Store } from "../store.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
 
 /** A stanza that the server keeps until the device acknowledges it. */
-type PendingStanza = { seq: number; stanza: Buffer; due: number; attempts: number; retry?: boolean; refused?: boolean };
+type PendingStanza = {
+  seq: number;
+  stanza: Buffer;
+  due: number;
+  attempts: number;
+  retry?: boolean;
+  refused?: boolean;
+  /** Receipts of the same key that the device has got and not acknowledged yet: it acknowledges them first. */
+  earlier?: number;
+};
 
 /** The connection of a device that is logged in. */
 export type Recipient = { deliver(stanza: Uint8Array): void };
@@ -22,8 +31,9 @@ export const stanzaKey = (tag: string, { id, from = "", type = "", participant =
 
 /**
  * The server's queue of stanzas for one device. Sends each stanza once while the device is logged in, and again, marked
- * offline, after each later login until the device acknowledges it. A refused stanza blocks the queue from the next
- * login on: the device receives that stanza alone until it acknowledges it.
+ * offline, after each later login until the device acknowledges it. The backlog of a login is sent as the device
+ * requests it, and later stanzas wait behind it. A refused stanza blocks the queue from the next login on: the device
+ * receives that stanza alone until it acknowledges it.
  */
 export class Mailbox {
   readonly #phone: string;
@@ -31,7 +41,8 @@ export class Mailbox {
   readonly #store: Store;
   readonly #pending = new Map<string, PendingStanza>();
   #recipient: Recipient | undefined;
-  #sendingBacklog = false;
+  /** The part of the backlog that the device has not requested yet; undefined once all of it was sent. */
+  #backlog: [key: string, PendingStanza][] | undefined;
   /** The refused stanza that the others wait behind. */
   #blockedBy: PendingStanza | undefined;
 
@@ -74,6 +85,7 @@ export class Mailbox {
       due,
       attempts: 0,
       retry,
+      earlier: stanza.tag === "receipt" && earlier ? (earlier.earlier ?? 0) + Math.min(earlier.attempts, 1) : 0,
     };
     this.#pending.set(key, pending);
     this.#store.write(() =>
@@ -90,8 +102,15 @@ export class Mailbox {
   acknowledge(key: string): boolean {
     const pending = this.#pending.get(key);
     if (!pending) return false;
+    if (pending.earlier) {
+      pending.earlier -= 1;
+      return true;
+    }
     this.#erase(key, pending);
-    if (this.#blockedBy === pending && this.#recipient) void this.open(this.#recipient);
+    if (this.#blockedBy === pending && this.#recipient) {
+      this.open(this.#recipient);
+      void this.send(this.#recipient);
+    }
     return true;
   }
 
@@ -106,28 +125,38 @@ export class Mailbox {
     return this.#pending.get(key)?.retry ?? false;
   }
 
-  /**
-   * Sends the backlog in order, marked offline, and later stanzas at once. Behind a refused stanza both wait. Returns
-   * the number of stanzas sent.
-   */
-  async open(recipient: Recipient): Promise<number> {
+  /** The device has logged in. Returns the length of its backlog; behind a refused stanza the others wait. */
+  open(recipient: Recipient): number {
     this.#recipient = recipient;
-    this.#sendingBacklog = true;
-    const due = [...this.#pending.values()].filter((pending) => pending.due <= Date.now());
-    this.#blockedBy = due.find(({ refused }) => refused);
-    const backlog = this.#blockedBy ? [this.#blockedBy] : due;
-    for (const pending of backlog) {
+    const due = [...this.#pending].filter(([, pending]) => pending.due <= Date.now());
+    const blocking = due.find(([, { refused }]) => refused);
+    this.#blockedBy = blocking?.[1];
+    this.#backlog = blocking ? [blocking] : due;
+    // Over the new connection only what is pending is delivered, and acknowledged.
+    for (const [, pending] of due) pending.earlier = 0;
+    return this.#backlog.length;
+  }
+
+  /**
+   * Sends the next stanzas of the backlog in order, marked offline, and after the last one the stanzas that arrived or
+   * became due since the login. Returns true if this call sent the last one.
+   */
+  async send(recipient: Recipient, count = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const backlog = this.#recipient === recipient ? this.#backlog : undefined;
+    if (backlog === undefined) return false;
+    for (const [key, pending] of backlog.splice(0, count)) {
       const stanza = await decodeBinaryNode(pending.stanza);
-      if (this.#recipient !== recipient) return 0;
+      if (this.#backlog !== backlog || this.#recipient !== recipient) return false;
+      if (this.#pending.get(key) !== pending) continue;
       recipient.deliver(encodeBinaryNode({ ...stanza, attrs: { ...stanza.attrs, offline: String(pending.attempts) } }));
       pending.attempts += 1;
     }
-    this.#sendingBacklog = false;
-    // Stanzas that arrived or became due while the backlog was sent.
+    if (backlog.length > 0) return false;
+    this.#backlog = undefined;
     for (const [key, pending] of this.#pending) {
       if (pending.due <= Date.now()) this.#post(key, pending, 1);
     }
-    return backlog.length;
+    return true;
   }
 
   /** Stops sending. Does nothing if a later connection has replaced this one. */
@@ -136,7 +165,7 @@ export class Mailbox {
   }
 
   #post(key: string, pending: PendingStanza, copies: number): void {
-    if (!this.#recipient || this.#sendingBacklog || this.#blockedBy) return;
+    if (!this.#recipient || this.#backlog !== undefined || this.#blockedBy) return;
     if (pending.attempts > 0 || this.#pending.get(key) !== pending) return;
     pending.attempts += 1;
     for (let copy = 0; copy < copies; copy++) this.#recipient.deliver(pending.stanza);

@@ -33,6 +33,8 @@ export class Connection {
   login: Login | undefined;
   /** Number of frames from the client after the handshake. */
   received = 0;
+  /** Number of stanzas that waited for the login. */
+  backlog = 0;
   /** Number of frames after which the connection is dropped. */
   dropAt: number | undefined;
   /** Silence: "all" ignores and sends no stanza; "messages" still answers queries. */
