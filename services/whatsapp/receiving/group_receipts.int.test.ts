@@ -38,6 +38,19 @@ describe("receipts of a group", () => {
     expect(new Set(read.map(({ member }) => member)).size).toBe(2);
   });
 
+  test("name each member when WhatsApp combines them", async () => {
+    const { shard, business } = scenario;
+    const group = await pairWithGroup();
+    await scenario.fault("ticks", { mode: "combined" });
+    const message = text(group, "to all");
+    await shard.send(business, [message]);
+    const read = await readReceipts();
+    const receipt = { wa_message_id: message.wa_message_id, chat: group, recipients: 2 };
+    expect(read).toMatchObject([receipt, receipt]);
+    expect(new Set(read.map(({ member }) => member)).size).toBe(2);
+    await until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
+  });
+
   test("name the number of members after a restart", async () => {
     const { business } = scenario;
     const group = await pairWithGroup();

@@ -37,10 +37,56 @@ describe("receiptsOf", () => {
     expect(receiptsOf(receipt({ from: "1@g.us", participant: "2@lid" }), (jid) => jid === "2@lid")).toEqual([]);
   });
 
+  test("ignores a delivery to a phone without LIDs", () => {
+    const error = { tag: "error", attrs: { reason: "lid", type: "feature-incapable" } };
+    expect(receiptsOf({ ...receipt({}), content: [error] }, notOwn)).toEqual([]);
+    expect(receiptsOf({ ...receipt({ type: "read" }), content: [error] }, notOwn)).toHaveLength(1);
+  });
+
   test("names the member of a group", () => {
     expect(receiptsOf(receipt({ from: "1@g.us", participant: "2:7@lid", type: "read" }), notOwn)).toEqual([
       { wa_message_id: "A", chat: "1@g.us", status: "read", at: 1_700_000_000_000, member: "2@lid" },
     ]);
+  });
+
+  describe("combined for several members", () => {
+    const combined = (attrs: Record<string, string>, users: Record<string, string>[]) => ({
+      ...receipt({ id: "S", from: "1@g.us", type: "read" }),
+      content: [{ tag: "participants", attrs, content: users.map((user) => ({ tag: "user", attrs: user })) }],
+    });
+    const tick = <T extends object>(member: string, more: T) => ({
+      wa_message_id: "A",
+      chat: "1@g.us",
+      member,
+      ...more,
+    });
+
+    test("name each with its own time", () => {
+      const named: Record<string, string>[] = [{ jid: "2@lid", t: "1700000001" }, { jid: "3:7@lid" }];
+      const users = [...named, { t: "1700000002" }];
+      expect(receiptsOf(combined({ key: "A" }, users), notOwn)).toEqual([
+        tick("2@lid", { status: "read" as const, at: 1_700_000_001_000 }),
+        tick("3@lid", { status: "read" as const, at: 1_700_000_000_000 }),
+      ]);
+    });
+
+    test("name each with its own kind", () => {
+      const users = [
+        { jid: "2@lid", type: "played" },
+        { jid: "3@lid", type: "delivery" },
+        { jid: "4@lid", type: "retry" },
+      ];
+      expect(receiptsOf(combined({ message_id: "A" }, users), notOwn)).toMatchObject([
+        tick("2@lid", { status: "played" as const }),
+        tick("3@lid", { status: "delivered" as const }),
+      ]);
+    });
+
+    test("ignore own devices and ids that no phone creates", () => {
+      expect(receiptsOf(combined({ key: "A" }, [{ jid: "2@lid" }]), () => true)).toEqual([]);
+      expect(receiptsOf(combined({ key: "x".repeat(1_000_000) }, [{ jid: "2@lid" }]), notOwn)).toEqual([]);
+      expect(receiptsOf(combined({}, [{ jid: "2@lid" }]), notOwn)).toEqual([]);
+    });
   });
 
   test("uses our clock for recent ticks only", () => {

@@ -67,7 +67,8 @@ export const faultSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("ticks"),
     ...target,
-    mode: z.enum(["none", "reversed", "delayed"]),
+    /** `combined`: those of a group's members in one stanza. */
+    mode: z.enum(["none", "reversed", "delayed", "combined"]),
     ms: ms.default(1000),
   }),
   z.strictObject({ kind: z.literal("not_on_whatsapp"), ...target }),

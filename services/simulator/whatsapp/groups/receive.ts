@@ -1,4 +1,5 @@
-import { tick } from "../messages/ticks.ts";
+import { tickInGroup } from "../messages/ticks.ts";
+import type { Phone } from "../phones/phone.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Login } from "../wire/connection.ts";
 import { userAddress } from "../wire/jid.ts";
@@ -17,6 +18,7 @@ export async function receiveForGroup(
 ): Promise<void> {
   const id = message.attrs["id"]!;
   const { alone, direct, common } = ciphertexts(simulation, message);
+  const readers: Phone[] = [];
   for (const member of simulation.groups.members(group)) {
     for (const device of member.devices.values()) {
       const own = direct.get(`${member.phone} ${device.id}`);
@@ -42,9 +44,9 @@ export async function receiveForGroup(
       sender: login,
       at,
     });
-    if (member !== login.phone && taken !== "undecryptable")
-      tick(simulation, member, login, { id, ...group.fromMember(member) });
+    if (member !== login.phone && taken !== "undecryptable") readers.push(member);
   }
+  tickInGroup(simulation, readers, login, { id, group });
 }
 
 /** Sorts a message's ciphertexts by device. `alone` marks a resend for a single device that could not decrypt it. */
