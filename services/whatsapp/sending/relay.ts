@@ -17,6 +17,7 @@ import { GroupDirectory } from "../codec/group_directory.ts";
 import { lidJid, ownJidsOf } from "../codec/jid.ts";
 import { withMemberNames } from "../codec/member_names.ts";
 import { stanzaOptions } from "../codec/outgoing.ts";
+import type { StanzaOptions } from "../codec/outgoing.ts";
 import type { ConnectionControl } from "../session/connection_options.ts";
 import { TtlCache } from "../session/ttl_cache.ts";
 import type { Transmit } from "./lane_options.ts";
@@ -109,19 +110,18 @@ export class Relay {
   }
 
   async #send(chat: string, message: proto.IMessage, waMessageId: string, transmit: Transmit): Promise<void> {
-    const { socket, me, control, setRecipients } = this.#options;
+    const { socket, control, setRecipients } = this.#options;
     if (isJidGroup(chat)) {
       const group = await this.groups.of(chat);
       await this.#loadDevices(group);
       await this.#senderKeys.repeat(chat, waMessageId);
       // Durable before the message leaves: its receipts may arrive at another process.
       control.holdOutput(setRecipients(waMessageId, group.participants.length - 1));
-      message = withTimer(withMemberNames(message, group, ownJidsOf(me())), group.ephemeralDuration ?? 0);
     } else {
       if (isPnUser(chat) && !(await this.#hasAccount(chat))) throw noAccount();
       await this.#assertDevices(chat);
-      message = withTimer(message, await this.#options.timers.of(chat));
     }
+    message = await this.#completed(chat, message);
     const options: RelayOptions = {
       messageId: waMessageId,
       ...stanzaOptions(message),
@@ -131,6 +131,29 @@ export class Relay {
       },
     };
     await socket().relayMessage(chat, message, options);
+  }
+
+  /** A message of the ledger, for a device that could not decrypt it. Left as it is if the group cannot be queried. */
+  async again(chat: string, message: proto.IMessage): Promise<proto.IMessage> {
+    return this.#completed(chat, message).catch(() => message);
+  }
+
+  /** The parts outside the encryption of a message that is sent again. */
+  async resendOptions(chat: string, message: proto.IMessage): Promise<StanzaOptions> {
+    const options = stanzaOptions(message);
+    if (!isJidGroup(chat)) return options;
+    const { addressingMode = "lid" } = await this.groups.of(chat).catch((): Partial<GroupMetadata> => ({}));
+    return {
+      ...options,
+      additionalAttributes: { ...options.additionalAttributes, addressing_mode: addressingMode },
+    };
+  }
+
+  /** Gives a message the timer of its chat and, in a group, the names by which the group knows its members. */
+  async #completed(chat: string, message: proto.IMessage): Promise<proto.IMessage> {
+    if (!isJidGroup(chat)) return withTimer(message, await this.#options.timers.of(chat));
+    const group = await this.groups.of(chat);
+    return withTimer(withMemberNames(message, group, ownJidsOf(this.#options.me())), group.ephemeralDuration ?? 0);
   }
 
   /** WhatsApp Web too adds the token only while the server wants tokens. */

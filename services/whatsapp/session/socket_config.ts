@@ -34,6 +34,7 @@ export function socketConfig(
     options: { fetch: appStateFetch({ proxyUrl }) } as RequestInit,
     onSyncAction: (action: SyncAction) => control.unlessOver(() => contactSalt.take(action)),
     startQueryTimer: patientDelay,
+    resendOptions: (chat: string, message: proto.IMessage) => relay.resendOptions(chat, message),
     // The watchdog does, and tolerates stalls.
     endsOnSilence: false,
   };
@@ -59,9 +60,9 @@ export function socketConfig(
     // It costs 10 KB a message for 5 minutes. The ledger keeps the same messages on disk, across restarts too.
     enableRecentMessageCache: false,
     cachedGroupMetadata: (group) => relay.groups.of(group),
-    getMessage: ({ id }) => {
+    getMessage: async ({ id, remoteJid }) => {
       const body = id ? sentMessage(id) : undefined;
-      return Promise.resolve(body === undefined ? undefined : proto.Message.decode(body));
+      return body && remoteJid ? relay.again(remoteJid, proto.Message.decode(body)) : undefined;
     },
     // Everything inbound waits during this delay: a stranger's garbage must not stop the session for a quarter of a
     // second each time.

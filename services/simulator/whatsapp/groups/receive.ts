@@ -41,10 +41,11 @@ export async function receiveForGroup(
       group,
       direct: own,
       common: alone ? undefined : common,
+      stanza: message,
       sender: login,
       at,
     });
-    if (member !== login.phone && taken !== "undecryptable") readers.push(member);
+    if (member !== login.phone && taken !== "undecryptable" && taken !== "ignored") readers.push(member);
   }
   tickInGroup(simulation, readers, login, { id, group });
 }

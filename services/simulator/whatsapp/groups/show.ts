@@ -1,6 +1,6 @@
 import { messageOf } from "../../../../lib/core/errors.ts";
 import { contentOf, unpad } from "../messages/content.ts";
-import { requestRetry } from "../messages/show.ts";
+import { ignore, isUndeclared, requestRetry } from "../messages/show.ts";
 import type { ShowResult } from "../messages/show.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
@@ -16,6 +16,8 @@ export type GroupEnvelope = {
   direct: BinaryNode | undefined;
   /** Ciphertext for all members: the message under the sender's key. */
   common: BinaryNode | undefined;
+  /** The message's stanza. */
+  stanza: BinaryNode;
   sender: Login;
   /** Unix ms at which the server received it. */
   at: number;
@@ -44,13 +46,16 @@ export async function showGroupMessage(
   }
   if (content === undefined) return "duplicate";
   const { phone: from } = sender;
+  const plaintext = unpad(content);
+  const message = plaintext.deviceSentMessage?.message ?? plaintext;
+  if (isUndeclared(message, envelope.stanza)) return ignore(simulation, phone, id);
   const shown = phone.screen.show({
     id,
     chat: group.jid,
     sender: from.phone,
     from_me: from === phone,
     push_name: from.name,
-    ...contentOf(unpad(content)),
+    ...contentOf(message),
     timestamp: at,
   });
   if (shown) stats.messages_shown += 1;

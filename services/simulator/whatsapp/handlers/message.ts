@@ -6,7 +6,7 @@ import { hasSaltedToken } from "../phones/contact_salt.ts";
 import { hasPrivacyToken } from "../phones/privacy_tokens.ts";
 import type { Phone } from "../phones/phone.ts";
 import type { Device } from "../phones/device.ts";
-import { senderNames } from "../phones/naming.ts";
+import { ownJid, senderNames } from "../phones/naming.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
 import { isGroupJid, phoneJid, userAddress } from "../wire/jid.ts";
@@ -29,10 +29,13 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
   if (refusal) return refuse(simulation, connection, { id, to, code: String(refusal.code), backoff: refusal.backoff });
   const limited = simulation.limits.refuse(login.phone.phone, phone?.phone ?? to);
   if (limited) return refuse(simulation, connection, { id, to, code: limited });
+  if (isMalformed(message, phone === login.phone)) return refuse(simulation, connection, { id, to, code: "479" });
   const group = isGroupJid(to) ? simulation.groups.get(to) : undefined;
   if (group) {
     // A non-member gets the same answer whether or not the group exists.
     if (!group.has(login.phone)) return refuse(simulation, connection, { id, to, code: "403" });
+    const isStale = message.attrs["addressing_mode"] !== group.state.addressing;
+    if (isStale) return refuse(simulation, connection, { id, to, code: "421" });
     const at = Date.now();
     await receiveForGroup(simulation, login, message, group, at);
     return accept(simulation, connection, { id, to, at });
@@ -42,7 +45,8 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
     return refuse(simulation, connection, { id, to, code: "404" });
 
   const hasToken = hasPrivacyToken(message, login.phone, phone) || hasSaltedToken(message, login.phone, phone);
-  const isStranger = phone !== login.phone && !hasToken;
+  // A resend needs no token: WhatsApp accepted the message itself.
+  const isStranger = phone !== login.phone && !hasToken && !isResend(message);
   if (isStranger && faults.strike("token_required", login.phone.phone))
     return refuse(simulation, connection, { id, to, code: "463" });
 
@@ -58,13 +62,26 @@ export async function onMessage(simulation: Simulation, connection: Connection, 
       if (device && device !== login.device) relay(login, message, { phone: target.phone, device, enc, at });
       continue;
     }
-    const taken = await showMessage(simulation, target, { id, to, enc, sender: login, at, peer });
-    if (target !== login.phone && taken !== "undecryptable") received = true;
+    const taken = await showMessage(simulation, target, { id, to, enc, stanza: message, sender: login, at, peer });
+    if (target !== login.phone && taken !== "undecryptable" && taken !== "ignored") received = true;
   }
   if (received) tick(simulation, phone, login, { id, from: to });
   const phash = peer || single(message) ? undefined : missedDevices(login, phone, addressed(message));
   if (phash) simulation.ledger.record({ event: "devices_missed", phone: login.phone.phone, id });
   accept(simulation, connection, { id, to, at, receiver: phone.phone, phash });
+}
+
+/** True for a message that is sent again, for one device. */
+const isResend = ({ attrs }: BinaryNode): boolean => attrs["device_fanout"] === "false";
+
+/**
+ * True if a message for one device has a list of devices, too, or is for an own device and does not name its chat.
+ * WhatsApp refuses both.
+ */
+function isMalformed(message: BinaryNode, isOwn: boolean): boolean {
+  const { to = "", participant, recipient, category } = message.attrs;
+  if (!single(message)) return participant !== undefined || (!isGroupJid(to) && child(message, "enc") !== undefined);
+  return isOwn && recipient === undefined && category !== "peer";
 }
 
 const single = (message: BinaryNode): boolean => child(message, "participants") === undefined;
@@ -147,21 +164,23 @@ type Relay = { phone: string; device: Device; enc: BinaryNode; at: number };
 /** Forwards another companion's ciphertext without decrypting it, as from the sender's device. */
 function relay(sender: Login, message: BinaryNode, { phone, device, enc, at }: Relay): void {
   const own = phone === sender.phone.phone;
+  const { to = "", recipient = to, edit } = message.attrs;
   const identity = child(message, "device-identity");
   device.mailbox.put(
     node(
       "message",
       {
         ...(own
-          ? { from: phoneJid(sender.phone.phone, sender.device.id) }
+          ? { from: ownJid(sender.phone, sender.device.id, recipient), recipient }
           : senderNames(sender.phone, sender.device.id)),
         id: message.attrs["id"],
         t: String(Math.floor(at / 1000)),
         type: message.attrs["type"] ?? "text",
         notify: sender.phone.name,
-        recipient: own ? message.attrs["to"] : undefined,
+        edit,
       },
       identity ? [enc, identity] : [enc],
     ),
+    { retry: single(message) },
   );
 }

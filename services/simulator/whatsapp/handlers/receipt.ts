@@ -4,13 +4,14 @@ import { uploadAgain } from "../media/upload_again.ts";
 import { stanzaKey } from "../mail/mailbox.ts";
 import type { StanzaIdentity } from "../mail/mailbox.ts";
 import { post } from "../messages/write.ts";
-import { senderNames } from "../phones/naming.ts";
+import type { Device } from "../phones/device.ts";
+import { ownJid, senderNames } from "../phones/naming.ts";
 import type { KeyBundle } from "../phones/signal.ts";
 import type { Simulation } from "../simulation.ts";
 import type { Connection, Login } from "../wire/connection.ts";
 import { phoneJid, userAddress } from "../wire/jid.ts";
 import type { BinaryNode } from "../wire/stanza.ts";
-import { bytes, child, children, firstChild, node, requiredBytes } from "../wire/stanza.ts";
+import { bytes, child, children, firstChild, node, nowS, requiredBytes } from "../wire/stanza.ts";
 
 /**
  * Processes a companion's receipt: it received messages (which acknowledges them), read them, cannot decrypt them
@@ -73,13 +74,25 @@ function mark(
   }
 }
 
+/** Requests a companion's message from it again, for a companion that could not decrypt it. */
+function requestAgain({ groups }: Simulation, { phone, device }: Login, receipt: BinaryNode, writer: Device): void {
+  const { id, to = "", recipient } = receipt.attrs;
+  const isOwn = phone.phone === writer.phone;
+  const from = isOwn ? ownJid(phone, device.id, recipient ?? to) : senderNames(phone, device.id).from;
+  const names = groups.get(to)?.fromMember(phone, device.id) ?? { from };
+  writer.mailbox.put(node("receipt", { ...names, id, type: "retry", recipient, t: nowS() }, receipt.content));
+}
+
 /** Resends a phone's message, in a new Signal session, to a companion that could not decrypt it. */
-async function resend(simulation: Simulation, { phone, device }: Login, receipt: BinaryNode): Promise<void> {
+async function resend(simulation: Simulation, login: Login, receipt: BinaryNode): Promise<void> {
+  const { phone, device } = login;
   const { id, to = "", recipient, participant } = receipt.attrs;
   const address = userAddress(participant ?? to);
   const from = address && simulation.phones.at(address);
   if (!id || !from) return;
   simulation.stats.retries_asked += 1;
+  const writer = from.devices.get(address.device);
+  if (writer) return requestAgain(simulation, login, receipt, writer);
   simulation.store.flush();
   const sent = simulation.store.db
     .query<{ recipient: string; content: Uint8Array; at: number }, [string, string]>(

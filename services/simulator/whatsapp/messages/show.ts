@@ -1,3 +1,4 @@
+import type { proto } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../../lib/core/errors.ts";
 import type { Phone } from "../phones/phone.ts";
 import { deviceAddress } from "../phones/signal.ts";
@@ -9,12 +10,15 @@ import { node, nowS, uint } from "../wire/stanza.ts";
 import type { Content } from "./content.ts";
 import { contentOf, unpad } from "./content.ts";
 import { answerPeer } from "./placeholder.ts";
+import { editAttribute } from "./write.ts";
 
 export type Envelope = {
   id: string;
   /** The JID that the client wrote to. */
   to: string;
   enc: BinaryNode;
+  /** The message's stanza. */
+  stanza: BinaryNode;
   sender: Login;
   /** Unix ms at which the server received it. */
   at: number;
@@ -22,7 +26,7 @@ export type Envelope = {
   peer?: boolean;
 };
 
-export type ShowResult = "shown" | "duplicate" | "undecryptable";
+export type ShowResult = "shown" | "duplicate" | "undecryptable" | "ignored";
 
 /** Decrypts a companion's message on a phone and shows it. Deduplicates by message id. */
 export async function showMessage(simulation: Simulation, phone: Phone, envelope: Envelope): Promise<ShowResult> {
@@ -55,6 +59,7 @@ export async function showMessage(simulation: Simulation, phone: Phone, envelope
     await answerPeer(simulation, envelope.sender, { id: envelope.id, request: own?.message ?? message });
     return "shown";
   }
+  if (isUndeclared(own?.message ?? message, envelope.stanza)) return ignore(simulation, phone, envelope.id);
   const content: Content = contentOf(own?.message ?? message);
   const destination = userAddress(own?.destinationJid ?? undefined);
   const chat = own ? ((destination && phones.at(destination)?.phone) ?? own.destinationJid ?? "") : from.phone;
@@ -70,6 +75,18 @@ export async function showMessage(simulation: Simulation, phone: Phone, envelope
   if (shown) stats.messages_shown += 1;
   else stats.duplicates_dropped += 1;
   return shown ? "shown" : "duplicate";
+}
+
+/** True for an edit or a deletion whose stanza is one of a new message. */
+export function isUndeclared(message: proto.IMessage, { attrs }: BinaryNode): boolean {
+  const expected = editAttribute(message);
+  return expected !== undefined && attrs["edit"] !== expected;
+}
+
+/** A phone ignores a message. */
+export function ignore({ logger }: Simulation, phone: Phone, id: string): "ignored" {
+  logger.warn({ phone: phone.phone, id }, "a phone ignored a change that its stanza does not declare");
+  return "ignored";
 }
 
 /** The message to request again, and the attributes that identify the requester. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { lidJid, phoneJid } from "../wire/jid.ts";
+import { lidJid, phoneJid, userAddress } from "../wire/jid.ts";
 import type { Phone } from "./phone.ts";
 
 /**
@@ -22,6 +22,10 @@ export function senderNames(sender: Phone, device = 0, by = sender.naming): Reco
       return { from: lidJid(sender.lid, device) };
   }
 }
+
+/** The JID of an account's device, as its other devices see it: by LID in a chat that is addressed so. */
+export const ownJid = ({ phone, lid }: Phone, device: number, chat: string): string =>
+  userAddress(chat)?.byLid ? lidJid(lid, device) : phoneJid(phone, device);
 
 /** The attributes of a message to a broadcast list or of a status, by which its writer appears. */
 export function writerNames({ naming: by, phone, lid }: Phone): Record<string, string> {
