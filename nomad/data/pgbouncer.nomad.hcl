@@ -57,8 +57,9 @@ job "pgbouncer" {
       consul {}               # a token under consul/policies/pgbouncer.hcl, in CONSUL_HTTP_TOKEN
 
       config {
-        command  = "/usr/sbin/pgbouncer"
-        args     = ["/local/pgbouncer.ini"]
+        command = "/bin/sh"
+        args = ["/local/reload.sh", "/local/pgbouncer.ini", "/secrets/users", # what it reads again
+        "--", "/usr/sbin/pgbouncer", "/local/pgbouncer.ini"]
         cap_drop = ["all"]
       }
       volume_mount {
@@ -74,9 +75,8 @@ job "pgbouncer" {
       }
       template {
         destination = "local/pgbouncer.ini"
-        change_mode = "signal"
-        splay       = "0s" # the default of 5 s would keep a moved server's address that long
         data        = file("nomad/tasks/pgbouncer.ini.ctmpl")
+        change_mode = "noop" # reload.sh follows it
       }
       template {
         destination = "secrets/users"
@@ -84,7 +84,11 @@ job "pgbouncer" {
         perms       = "0400"
         uid         = 65534 # of the task
         gid         = 65534
-        change_mode = "signal"
+        change_mode = "noop" # as above
+      }
+      template {
+        destination = "local/reload.sh"
+        data        = file("nomad/tasks/reload.sh")
       }
       resources {
         cpu        = 100 # MHz, a share and not a limit

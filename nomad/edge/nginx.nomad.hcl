@@ -82,8 +82,9 @@ job "nginx" {
         destination = "app"
       }
       config {
-        command  = "/bin/sh"
-        args     = ["/local/edge/nginx.sh", "/local/edge/nginx.conf"]
+        command = "/bin/sh"
+        args = ["/local/edge/reload.sh", "/local/edge/nginx.conf", "/secrets/tls_certificate", "/secrets/tls_key",
+        "--", "/bin/sh", "/local/edge/nginx.sh", "/local/edge/nginx.conf"]
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"] # ports below 1024
       }
@@ -108,18 +109,18 @@ job "nginx" {
       template {
         destination = "local/edge/nginx.conf"
         data        = file("consul/nginx.conf.ctmpl")
-        change_mode = "signal"
-        splay       = "0s" # the default of 5 s would keep a stopped allocation in the upstream that long
+        change_mode = "noop" # reload.sh follows it
         wait {
           min = "250ms" # collects what changes together
-          max = "2s"    # below the shutdown_delay of api and calls
+          max = "2s"    # below the shutdown_delay of api and calls, with the second that reload.sh takes
         }
       }
-      template {
-        destination     = "local/edge/nginx.sh"
-        data            = file("consul/nginx.sh")
-        left_delimiter  = "@@{" # the script speaks no template language
-        right_delimiter = "}@@"
+      dynamic "template" {
+        for_each = ["consul/nginx.sh", "nomad/tasks/reload.sh"]
+        content {
+          destination = "local/edge/${basename(template.value)}"
+          data        = file(template.value)
+        }
       }
       dynamic "template" {
         for_each = ["tls_certificate", "tls_key"]
@@ -129,8 +130,7 @@ job "nginx" {
           perms       = "0400"
           uid         = 65534 # of the task
           gid         = 65534
-          change_mode = "signal"
-          splay       = "0s"
+          change_mode = "noop" # as above
         }
       }
       resources {

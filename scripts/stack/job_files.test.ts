@@ -60,6 +60,14 @@ describe("job files", () => {
     expect(jobs.flatMap(({ ID }) => partOfJob(ID) ?? []).toSorted()).toEqual(parts.toSorted());
   });
 
+  // A file that is rendered while the task is between two processes would fail the allocation (Nomad #5459).
+  test("signal no task when a file is rendered", () => {
+    const templates = jobs.flatMap(({ TaskGroups }) => TaskGroups).flatMap(({ Tasks }) => Tasks ?? []);
+    const modes = templates.flatMap(({ Templates }) => Templates ?? []).map(({ ChangeMode }) => ChangeMode);
+    expect(modes.length).toBeGreaterThan(10);
+    expect(modes).not.toContain("signal");
+  });
+
   test("give services the common environment", () => {
     for (const { ID, TaskGroups } of jobs.filter((job) => serviceJobs.includes(job.ID))) {
       for (const { Templates } of TaskGroups.flatMap(({ Tasks }) => Tasks ?? [])) {

@@ -9,11 +9,11 @@ const optional = '{{ with index . "optional" }}B={{ . }}{{ end }}';
 const template = `{{ with nomadVar "${path}" }}A={{ .password }}${optional}{{ end }}`;
 /** The template of every service's environment. */
 const environment = await Bun.file(join(root, "nomad/tasks/env.ctmpl")).text();
-const job = (EmbeddedTmpl: string, ChangeMode = "noop"): Job => ({
-  ID: "x",
-  Type: "service",
-  TaskGroups: [{ Name: "x", Count: 1, Tasks: [{ Name: "x", Templates: [{ EmbeddedTmpl, ChangeMode }] }] }],
-});
+const job = (EmbeddedTmpl: string, args: string[] = []): Job => {
+  const Templates = [{ EmbeddedTmpl, ChangeMode: "noop", DestPath: "secrets/x" }];
+  const Tasks = [{ Name: "x", Config: { args }, Templates }];
+  return { ID: "x", Type: "service", TaskGroups: [{ Name: "x", Count: 1, Tasks }] };
+};
 const version = (items: Record<string, string>, text = template, key = "key") =>
   versionOf(job(text), new Map([[path, items]]), key);
 
@@ -65,9 +65,10 @@ describe("versionOf", () => {
   });
 });
 
-test("leaves jobs that reload on a signal alone", () => {
+test("leaves tasks alone that reload their files", () => {
   expect(rollsForSecrets(job(template))).toBeTrue();
-  expect(rollsForSecrets(job(template, "signal"))).toBeFalse();
+  expect(rollsForSecrets(job(template, ["/local/reload.sh", "/secrets/x", "--", "x"]))).toBeFalse();
+  expect(rollsForSecrets(job(template, ["/local/reload.sh", "/local/y", "--", "x", "/secrets/x"]))).toBeTrue();
 });
 
 test("no changed secret restarts the tasks of a job", async () => {
@@ -75,11 +76,7 @@ test("no changed secret restarts the tasks of a job", async () => {
   for (const file of new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })) {
     const text = await Bun.file(join(root, file)).text();
     for (const [, , body] of text.matchAll(/^( *)(?:template|content) \{\n(.*?)^\1\}/gms)) {
-      if (
-        /nomadVar|\bfile\(/.test(body!) &&
-        body!.includes("secrets/") &&
-        !/change_mode += "(noop|signal)"/.test(body!)
-      )
+      if (/nomadVar|\bfile\(/.test(body!) && body!.includes("secrets/") && !/change_mode += "noop"/.test(body!))
         restarting.push(file);
     }
   }

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { randomToken } from "../../lib/core/secret.ts";
-import type { Job, Nomad } from "./nomad.ts";
+import type { Job, Nomad, Task } from "./nomad.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import { reads, serviceJobs, settingOf } from "./settings/known.ts";
 
@@ -12,12 +12,21 @@ import { reads, serviceJobs, settingOf } from "./settings/known.ts";
  */
 export const secretVersionKey = "secret_version";
 
-/** The templates of a job that read Nomad Variables and reach running tasks by new allocations only; others signal. */
+/** The templates of a job that read Nomad Variables and reach running tasks by new allocations only. */
 const templatesOf = ({ TaskGroups }: Job): string[] =>
-  TaskGroups.flatMap(({ Tasks }) => Tasks ?? [])
-    .flatMap(({ Templates }) => Templates ?? [])
-    .filter(({ EmbeddedTmpl, ChangeMode }) => EmbeddedTmpl.includes("nomadVar") && ChangeMode === "noop")
-    .map(({ EmbeddedTmpl }) => EmbeddedTmpl);
+  TaskGroups.flatMap(({ Tasks }) => Tasks ?? []).flatMap((task) => {
+    const reloaded = reloadedFiles(task);
+    return (task.Templates ?? [])
+      .filter(({ EmbeddedTmpl }) => EmbeddedTmpl.includes("nomadVar"))
+      .filter(({ ChangeMode, DestPath }) => ChangeMode === "noop" && !reloaded.includes(`/${DestPath}`))
+      .map(({ EmbeddedTmpl }) => EmbeddedTmpl);
+  });
+
+/** The files that a task reads again after each change, by nomad/tasks/reload.sh. */
+function reloadedFiles({ Config }: Task): string[] {
+  const [script, ...args] = Config?.args ?? [];
+  return script?.endsWith("/reload.sh") ? args.slice(0, args.indexOf("--")) : [];
+}
 
 export const rollsForSecrets = (job: Job): boolean => templatesOf(job).length > 0;
 
