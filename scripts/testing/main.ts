@@ -5,8 +5,8 @@ import { startServers } from "./servers.ts";
 import { bunTest, staticChecks } from "./steps.ts";
 import type { Tally } from "./steps.ts";
 
-/** Processes that run integration files at the same time. The files mostly wait: two cores serve four processes. */
-const processes = 4;
+/** Processes that run integration files at the same time. The files mostly wait: two cores serve six processes. */
+const processes = 6;
 
 /** Durations of the integration files, by which the slowest start first. --record writes it. */
 const durations = "scripts/testing/durations.json";
