@@ -15,7 +15,7 @@ async function isRefused(entries: readonly LedgerEntry[], error: string | null):
 
 test.each([
   { title: "a final code", entries: [refused], error: null, refusal: true },
-  { title: "a connection that ended later", entries: [refused, ended(4_000)], error: null, refusal: true },
+  { title: "a connection that ended later", entries: [refused, ended(12_000)], error: null, refusal: true },
   { title: "a lost answer, if the message failed", entries: [refused, ended(1_500)], error: "463", refusal: true },
   { title: "no lost answer of a message sent again", entries: [refused, ended(1_500)], error: null, refusal: false },
   { title: "no passing code", entries: [{ ...refused, code: "429" }], error: null, refusal: false },

@@ -6,8 +6,8 @@ const finalCodes: ReadonlySet<string> = new Set(["404", "463"]);
 
 type EntryOf<E extends LedgerEvent["event"]> = Extract<LedgerEntry, { event: E }>;
 
-/** Between a refusal and the record of its result on the shard. */
-const unheardMs = 2_000;
+/** Between a refusal and the end of a shard that is killed before it has recorded it: one that waits for its disk. */
+const unheardMs = 10_000;
 
 /** The state of WhatsApp's side after a run: the simulator's ledger, accounts and phones. */
 export class WhatsAppSide {
