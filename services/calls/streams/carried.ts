@@ -17,14 +17,15 @@ export type CarriedStreams = {
   drain(graceMs: number): Promise<{ handedOver: number }>;
 };
 
+/** Well below the silence after which the edge closes a stream (consul/nginx.conf.ctmpl). */
+const pingMs = 3000;
+
 export type CarriedOptions = StreamOptions & {
   /** When it reconnects, slots that a restarted server lost are taken again. */
   redis: Redis;
   signal: AbortSignal;
   /** Renewal interval of slots, well below the lease. */
   renewMs: number;
-  /** Ping interval of streams, well below the silence after which the edge closes one (consul/nginx.conf.ctmpl). */
-  pingMs?: number;
 };
 
 /** Checkpoint interval: the progress of a call that a killed replica loses. */
@@ -35,7 +36,6 @@ export function createCarriedStreams({
   redis,
   signal,
   renewMs,
-  pingMs = 3000,
   ...options
 }: CarriedOptions): CarriedStreams {
   const { core } = options;
