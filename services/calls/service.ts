@@ -125,6 +125,8 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
     draining: () => life.stopping.aborted,
   };
 
+  // A replica that knows no number yet refuses every call. One that does stays ready while Postgres is unavailable.
+  const reachPostgresOnce = untilFirstSuccess(() => db.ping());
   // Leases are renewed until the last call is over, which is after the stop signal.
   const carrying = new AbortController();
   life.onStop("keeping of calls", () => carrying.abort());
@@ -147,6 +149,7 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
     operations: {
       ready: async () => [
         await check("redis", () => redis.ping()),
+        await check("postgres", reachPostgresOnce),
         { name: "taking_calls", ok: !life.stopping.aborted },
         limitCheck(limit),
       ],
@@ -177,6 +180,15 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
     if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
   });
   return { served, operational, streams, core };
+}
+
+/** Runs `test` at each call until it has succeeded. */
+function untilFirstSuccess(test: () => Promise<void>): () => Promise<void> {
+  let succeeded = false;
+  return async () => {
+    if (!succeeded) await test();
+    succeeded = true;
+  };
 }
 
 /** A lost limit takes no replica out of service: /ready reports it, and the last known one stays. */

@@ -169,6 +169,19 @@ describe("without a carrier", () => {
 });
 
 describe("without Postgres", () => {
+  test("only a replica that reached it before is ready", async () => {
+    stack.reachDatabase(false);
+    const replica = await stack.addReplica({}, { untilReady: false });
+    const isReady = async () => (await fetch(`${replica.opsUrl}/ready`)).ok;
+    expect(await isReady()).toBeFalse();
+    stack.reachDatabase(true);
+    await until(isReady, { what: "the replica to be ready" });
+    stack.reachDatabase(false);
+    expect(await isReady()).toBeTrue();
+    stack.reachDatabase(true);
+    await stack.stopReplica(replica);
+  });
+
   test("known numbers are answered, ends written later", async () => {
     const business = await stack.business();
     // Each replica has a cache of its own.

@@ -32,12 +32,7 @@ export type CarriedOptions = StreamOptions & {
 const checkpointMs = 2_000;
 
 /** The streams that this replica carries: saves their progress and renews their slots in batches. */
-export function createCarriedStreams({
-  redis,
-  signal,
-  renewMs,
-  ...options
-}: CarriedOptions): CarriedStreams {
+export function createCarriedStreams({ redis, signal, renewMs, ...options }: CarriedOptions): CarriedStreams {
   const { core } = options;
   const sessions = new Set<StreamSession>();
   const live = new Set<StreamSession>();
