@@ -23,7 +23,7 @@ describe("the owner of a shard", () => {
     const second = launch();
     await second.reaches(business, "open");
     // Consul invalidates the dead owner's session only after up to 30 s: until then a process stands by.
-    expect(second.log()).toContain('"status":"open"');
+    await until(() => second.log().includes('"status":"open"'), { what: "the log of the opened session" });
     expect(second.log()).not.toContain("the shard stands by");
   });
 
