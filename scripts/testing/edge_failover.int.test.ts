@@ -17,15 +17,13 @@ const silentInstance = Bun.serve({
 });
 
 beforeAll(async () => {
-  edge = await startEdgeUnderTest((request, server) => {
-    const { pathname } = new URL(request.url);
-    if (pathname.startsWith("/media/") && server.upgrade(request, { data: { pings: pathname === "/media/pings" } }))
-      return undefined;
-    return new Response("answered");
-  });
+  edge = await startEdgeUnderTest(() => new Response("answered"));
   await edge.register("prosaas-api", silentInstance.port!);
+  await edge.register("prosaas-calls", silentInstance.port!);
   const upstream = `:${silentInstance.port} `;
-  await until(async () => (await edge.configuration()).includes(upstream), { what: "both instances at the edge" });
+  await until(async () => (await edge.configuration()).split(upstream).length === 3, {
+    what: "both instances of both services at the edge",
+  });
   // The workers of the configuration before take requests until they have ended.
   await until(async () => {
     silent.length = 0;
@@ -51,11 +49,13 @@ describe("an instance without an answer", () => {
     const answers = await Promise.all([
       several(() => get("/v1/businesses/b")),
       several(() => post(path, "\r\nIdempotency-Key: k1")),
+      several(() => post("/webhooks/twilio/voice")),
     ]);
     expect(answers.flat().map(({ status, body }) => [status, body])).toEqual(
-      Array.from({ length: 8 }, () => [200, "answered"]),
+      Array.from({ length: 12 }, () => [200, "answered"]),
     );
     expect(reachedSilent("GET /v1/businesses/b") + reachedSilent(`POST ${path}`)).toBeGreaterThan(0);
+    expect(reachedSilent("POST /webhooks/twilio/voice")).toBeGreaterThan(0);
   }, 30_000);
 
   test.concurrent("fails requests that could take effect twice", async () => {
@@ -64,23 +64,5 @@ describe("an instance without an answer", () => {
     const failed = answers.filter(({ status }) => status === 503);
     expect(failed.length).toBe(reachedSilent(`POST ${path}`));
     expect(answers.filter(({ status }) => status === 200).length).toBe(answers.length - failed.length);
-  }, 30_000);
-});
-
-describe("a media stream", () => {
-  const opened = async (path: string) => {
-    const url = `wss://127.0.0.1:${edge.httpsPort}${path}`;
-    const socket = new WebSocket(url, { tls: { rejectUnauthorized: false } } as unknown as string);
-    let isClosed = false;
-    socket.addEventListener("close", () => (isClosed = true));
-    await until(() => socket.readyState === WebSocket.OPEN, { what: `${path} to open` });
-    return { socket, isClosed: () => isClosed };
-  };
-
-  test.concurrent("ends only where its replica does not ping", async () => {
-    const [silentStream, pinged] = [await opened("/media/silent"), await opened("/media/pings")];
-    await until(silentStream.isClosed, { what: "the silent stream to end", deadlineMs: 25_000 });
-    expect(pinged.isClosed()).toBe(false);
-    pinged.socket.close();
   }, 30_000);
 });

@@ -95,7 +95,7 @@ const start = async (env: Record<string, string> = {}) => {
   edge = await startEdgeUnderTest(
     (request, server) => {
       if (request.headers.get("upgrade") === "websocket")
-        return server.upgrade(request, { data: { pings: true } }) ? undefined : new Response("no", { status: 400 });
+        return server.upgrade(request, { data: {} }) ? undefined : new Response("no", { status: 400 });
       if (!request.url.endsWith("/events")) return new Response("inside");
       return new Response(new ReadableStream({ start: (controller) => controller.enqueue(": open\n\n") }));
     },

@@ -11,8 +11,7 @@ import { startEdge } from "../lab/rig/edge.ts";
 
 export type Answer = { status: number; headers: Headers; body: string };
 
-/** `pings`: pings the client every 3 s, as the calls service does. */
-type SocketData = { pings?: boolean; timer?: Timer };
+type SocketData = { audio?: Timer };
 
 type Handler = (
   request: Request,
@@ -33,9 +32,10 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
       fetch: handle,
       websocket: {
         open: (socket) => {
-          if (socket.data.pings) socket.data.timer = setInterval(() => void socket.ping(), 3_000);
+          // The edge closes a stream without audio.
+          socket.data.audio = setInterval(() => void socket.send("audio"), 3_000);
         },
-        close: (socket) => clearInterval(socket.data.timer),
+        close: (socket) => clearInterval(socket.data.audio),
         message: (socket, message) => void socket.send(message),
       },
     });

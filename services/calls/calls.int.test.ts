@@ -48,12 +48,6 @@ describe("an inbound call", () => {
     expect(view.end).toBe("application_hung_up");
   });
 
-  test("has a stream that the replica pings", async () => {
-    const { number } = await stage.stack.business();
-    const call = dial(number);
-    await until(() => call.view().streams.some(({ pings }) => pings > 0), { what: "a ping" });
-  });
-
   test("records a transfer and frees the slot", async () => {
     const business = await stage.stack.business();
     const call = dial(business.number, { digits: "9" });

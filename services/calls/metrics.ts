@@ -39,6 +39,10 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
   const frames = metrics.counter("calls_frames_refused_total", "Frames that were not relayed, by reason.", ["reason"]);
   const ends = metrics.counter("calls_ended_total", "Calls that ended, by status.", ["status"]);
   const resumed = metrics.counter("calls_resumed_total", "Streams that resumed an interrupted call.");
+  const orphaned = metrics.counter(
+    "calls_orphaned_total",
+    "Redirects of calls whose replica was frozen or unreachable: raise an alarm.",
+  );
   const uncounted = metrics.counter(
     "calls_without_slot_total",
     "Renewals at which a carried call had no slot and none was free.",
@@ -55,6 +59,7 @@ export function createCallMetrics(metrics: Metrics, gauges: CallGauges) {
     frameRefused: (reason: string) => frames.inc({ reason }),
     ended: (status: string) => ends.inc({ status }),
     resumed: () => resumed.inc(),
+    orphaned: () => orphaned.inc(),
     withoutSlot: () => uncounted.inc(),
     redisUnavailable: () => redis.inc(),
   };

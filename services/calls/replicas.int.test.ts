@@ -76,6 +76,32 @@ describe("three replicas", () => {
     await stack.addProcess();
   });
 
+  test("take over the calls of a frozen one", async () => {
+    const victim = stack.processes[0]!;
+    stack.door.lead([victim.port]);
+    stack.door.drop();
+    const calls = dial(5);
+    await heard(calls, "greeting");
+    stack.door.lead(stack.processes.slice(1).map(({ port }) => port));
+    for (const call of calls) call.press("7");
+    await heard(calls, "keys:7");
+
+    victim.kill("SIGSTOP");
+    try {
+      await heard(calls, "welcome_back");
+      for (const call of calls) call.press("8");
+      await heard(calls, "keys:78");
+    } finally {
+      victim.kill("SIGCONT");
+    }
+    await until(async () => (await carried())[0] === 0, { what: "the frozen replica to yield its calls" });
+    expect(calls.map((call) => call.view().streams.length)).toEqual([2, 2, 2, 2, 2]);
+    expect(await stack.capacity.count()).toBe(5);
+    for (const call of calls) call.hangUp();
+    await until(async () => (await stack.capacity.count()) === 0, { what: "every slot to be free" });
+    stack.door.lead(stack.processes.map(({ port }) => port));
+  });
+
   test("drop none of 40 calls in a deploy", async () => {
     const calls = dial(40);
     await heard(calls, "greeting");

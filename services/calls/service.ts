@@ -1,7 +1,7 @@
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import type { LiveValue } from "../../lib/consul/live_value.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase } from "../../lib/db/index.ts";
+import { createDatabase, firstAnswer } from "../../lib/db/index.ts";
 import { createEventPublisher, createLiveStream, startMemoryGuard } from "../../lib/events/index.ts";
 import { createProducer } from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/calls/capacity.ts";
@@ -20,6 +20,7 @@ import { createCallEvents } from "./flow/call_events.ts";
 import { createDialAuthorization } from "./flow/dialing.ts";
 import type { Core } from "./flow/core.ts";
 import { createInstructions, publicUrls } from "./flow/instructions.ts";
+import { keepCheckingOrphans } from "./flow/orphans.ts";
 import { keepSweeping } from "./flow/sweep.ts";
 import { createLineDirectory } from "./lines.ts";
 import { createCallMetrics } from "./metrics.ts";
@@ -90,6 +91,7 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
   const store = createCallStore({ redis });
   const capacity = createCallCapacity({ redis, leaseMs: config.CALL_LEASE_MS, recoveryMs: config.CALL_RECOVERY_MS });
   const urls = publicUrls(config.PUBLIC_URL);
+  const carrier = carrierOf(config);
   // Without the carrier's token every request is refused, so a random key is safe.
   const authTokens = authTokensOf(config);
   const [signing = crypto.randomUUID(), ...verifying] = authTokens;
@@ -126,7 +128,7 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
   };
 
   // A replica that knows no number yet refuses every call. One that does stays ready while Postgres is unavailable.
-  const reachPostgresOnce = untilFirstSuccess(() => db.ping());
+  let hasReachedPostgres = false;
   // Leases are renewed until the last call is over, which is after the stop signal.
   const carrying = new AbortController();
   life.onStop("keeping of calls", () => carrying.abort());
@@ -149,7 +151,7 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
     operations: {
       ready: async () => [
         await check("redis", () => redis.ping()),
-        await check("postgres", reachPostgresOnce),
+        { name: "postgres", ok: hasReachedPostgres },
         { name: "taking_calls", ok: !life.stopping.aborted },
         limitCheck(limit),
       ],
@@ -163,10 +165,14 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
       whenFull: config.CALLS_WHEN_FULL,
       recordings: { db, wake: () => producer.wake("fetch_recordings", {}) },
     },
-    calls: { urls, orders: createDialOrders({ redis }), token: config.CALLS_TOKEN, carrier: carrierOf(config) },
+    calls: { urls, orders: createDialOrders({ redis }), token: config.CALLS_TOKEN, carrier },
   });
   // Served until the last call is over: /ready reports that this replica takes no calls, and /metrics counts the rest.
   const operational = serve({ app: internal, host: config.HOST, port: config.OPS_PORT, life });
+  // Without Postgres it listens late rather than never: the streams of calls in progress need Redis only.
+  hasReachedPostgres = await firstAnswer(db, life.stopping);
+  if (!hasReachedPostgres)
+    void firstAnswer(db, life.stopping, Infinity).then((answered) => (hasReachedPostgres = answered));
   const served = serve<StreamData>({
     app,
     host: config.HOST,
@@ -175,20 +181,12 @@ export async function startCalls(options: CallsServiceOptions): Promise<CallsSer
     websocket: streamSockets(streams),
   });
   void keepSweeping(core, { everyMs: sweepEveryMs, signal: life.stopping });
+  if (carrier !== null) void keepCheckingOrphans(core, { carrier, urls }, life.stopping);
   life.onStop("calls in progress", async () => {
     const { handedOver } = await streams.drain(config.STOP_GRACE_MS);
     if (handedOver > 0) logger.warn({ calls: handedOver }, "calls handed over to other replicas");
   });
   return { served, operational, streams, core };
-}
-
-/** Runs `test` at each call until it has succeeded. */
-function untilFirstSuccess(test: () => Promise<void>): () => Promise<void> {
-  let succeeded = false;
-  return async () => {
-    if (!succeeded) await test();
-    succeeded = true;
-  };
 }
 
 /** A lost limit takes no replica out of service: /ready reports it, and the last known one stays. */

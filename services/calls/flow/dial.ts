@@ -9,7 +9,7 @@ import type { PublicUrls } from "./instructions.ts";
 /** Seconds that a call may ring. Shorter than the lease of its slot, which is not renewed before it rings. */
 const ringS = 45;
 
-export type DialOptions = { carrier: Carrier; urls: PublicUrls; orders: DialOrders };
+export type DialOptions = { carrier: Pick<Carrier, "dial">; urls: PublicUrls; orders: DialOrders };
 
 /** Dials a call. With a key it is idempotent: a repeated order returns the call that was dialled before. */
 export async function dialOnce(core: Core, options: DialOptions, order: CallOrder, key?: string): Promise<DialledCall> {

@@ -7,7 +7,7 @@ import type { Core } from "./core.ts";
 import { endCall } from "./end.ts";
 
 /** Consecutive streams without audio after which a call is given up, so that it does not loop. */
-const maxFruitless = 5;
+export const maxFruitless = 5;
 
 /**
  * Answers the carrier's request after stream number `stream`: offers the next stream if the call was cut off, else

@@ -33,8 +33,8 @@ export type CallStore = {
   changeFrom(call: CallState, changes: CallChanges): Promise<Seen<CallState | null> & { changed: boolean }>;
   /** Marks the end of a call as written to Postgres, so that the sweep skips it. */
   written(callSid: string): Promise<void>;
-  /** Lists calls that are not in Postgres yet and have not changed for this long. */
-  stale(silentMs: number, limit: number): Promise<{ callSid: string; heardAt: number }[]>;
+  /** Lists calls that are not in Postgres yet and have not changed for this long, by their last change. */
+  stale(silentMs: number, limit: number, first?: "oldest" | "newest"): Promise<{ callSid: string; heardAt: number }[]>;
   /** Returns the time of the last change of a call that is not in Postgres yet; null if there is no such call. */
   heardAt(callSid: string): Promise<number | null>;
 };
@@ -95,8 +95,8 @@ export function createCallStore({ redis, prefix = "prosaas:{calls}" }: CallStore
     written: async (callSid) => {
       await answerOf(redis.zrem(unwritten, callSid));
     },
-    stale: async (silentMs, limit) => {
-      const answer = (await stale(redis, [unwritten], [silentMs, limit])) as string[];
+    stale: async (silentMs, limit, first = "oldest") => {
+      const answer = (await stale(redis, [unwritten], [silentMs, limit, first])) as string[];
       return pairs(answer).map(([callSid, heardAt]) => ({ callSid, heardAt: Number(heardAt) }));
     },
     heardAt: async (callSid) => {

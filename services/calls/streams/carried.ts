@@ -17,9 +17,6 @@ export type CarriedStreams = {
   drain(graceMs: number): Promise<{ handedOver: number }>;
 };
 
-/** Well below the silence after which the edge closes a stream (consul/nginx.conf.ctmpl). */
-const pingMs = 3000;
-
 export type CarriedOptions = StreamOptions & {
   /** When it reconnects, slots that a restarted server lost are taken again. */
   redis: Redis;
@@ -71,10 +68,6 @@ export function createCarriedStreams({ redis, signal, renewMs, ...options }: Car
     });
   };
 
-  const ping = async () => {
-    for (const session of sessions) session.ping();
-  };
-
   const keep = async (everyMs: number, work: () => Promise<void>, what: string) => {
     while (!signal.aborted) {
       await work().catch((error: unknown) => core.logger.warn({ error: messageOf(error) }, what));
@@ -83,7 +76,6 @@ export function createCarriedStreams({ redis, signal, renewMs, ...options }: Car
   };
   void keep(checkpointMs, checkpoint, "checkpoints could not be saved");
   void keep(renewMs, renew, "slots could not be renewed");
-  void keep(pingMs, ping, "streams could not be pinged");
 
   const reconnected = () => {
     core.capacity

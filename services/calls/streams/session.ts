@@ -99,11 +99,6 @@ export class StreamSession {
     void this.#end("broken");
   }
 
-  /** Shows the edge that this replica is alive, also while the agent says nothing. */
-  ping(): void {
-    if (this.#phase !== "over") this.#socket.ping();
-  }
-
   /** Closes a stream whose carrier has gone silent. */
   checkIdle(now = performance.now()): void {
     if (this.#phase !== "live" || now - this.#lastFrameAt < (this.#options.idleMs ?? 15_000)) return;

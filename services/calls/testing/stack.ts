@@ -103,14 +103,14 @@ export async function startStack({
     ...env,
   };
   const replicas: Replica[] = [];
-  const addReplica = async (more: Record<string, string> = {}, { untilReady = true } = {}): Promise<Replica> => {
+  const addReplica = async (more: Record<string, string> = {}): Promise<Replica> => {
     const life = createLifecycle("calls", (label, error) => logger.error({ label, error }, "could not be closed"));
     const parsed = parseConfig(callsEnv, { ...environment, ...more });
     if ("faults" in parsed) throw new Error(JSON.stringify(parsed.faults));
     const service = await startCalls({ config: parsed.config, life, logger, consul, name: "prosaas-calls", patience });
     const { port, url } = service.served;
     const replica = { ...service, life, port, url, opsUrl: service.operational.url };
-    if (untilReady) await ready(replica.opsUrl);
+    await ready(replica.opsUrl);
     replicas.push(replica);
     leadToAll();
     return replica;

@@ -27,6 +27,11 @@ export type Carrier = {
    * @throws AppError with the carrier's reason; "upstream_timeout" if the call may have been dialled all the same.
    */
   dial(call: OutboundCall): Promise<string>;
+  /**
+   * Interrupts a call in progress, which then requests `url`.
+   * @throws AppError if the carrier refuses, or does not answer.
+   */
+  redirect(callSid: string, url: string): Promise<void>;
 };
 
 const zDialled = z.object({ sid: zCallSid });
@@ -35,10 +40,30 @@ const zFault = z.object({ code: z.number().optional(), message: z.string().max(1
 const codes: Record<number, ErrorCode> = { 400: "invalid_request", 404: "not_found", 429: "rate_limited" };
 
 export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount, timeoutMs = 8_000): Carrier {
-  const calls = `${apiUrl.replace(/\/+$/, "")}/2010-04-01/Accounts/${accountSid}/Calls.json`;
+  const calls = `${apiUrl.replace(/\/+$/, "")}/2010-04-01/Accounts/${accountSid}/Calls`;
   const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
 
+  const post = (url: string, body: URLSearchParams): Promise<Response> =>
+    // No redirects, so that the credentials reach the configured host only.
+    fetch(url, {
+      method: "POST",
+      body,
+      headers: { authorization },
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+
   return {
+    redirect: async (callSid, url) => {
+      const response = await post(`${calls}/${callSid}.json`, new URLSearchParams({ Url: url, Method: "POST" })).catch(
+        (cause: unknown) => {
+          throw new AppError("unavailable", `The carrier did not answer: ${messageOf(cause)}`, { cause });
+        },
+      );
+      const answer: unknown = await response.json().catch(() => null);
+      if (response.ok) return;
+      throw new AppError("unavailable", `The carrier refused: ${reasonOf(response, answer).text}`);
+    },
     dial: async ({ from, to, url, fallbackUrl, statusUrl, ringS }) => {
       const body = new URLSearchParams({
         From: from,
@@ -52,9 +77,7 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
       let response: Response;
       let answer: unknown;
       try {
-        // No redirects, so that the credentials reach the configured host only.
-        const signal = AbortSignal.timeout(timeoutMs);
-        response = await fetch(calls, { method: "POST", body, headers: { authorization }, redirect: "manual", signal });
+        response = await post(`${calls}.json`, body);
         answer = await response.json().catch(() => null);
       } catch (cause) {
         if (isConnectionRefused(cause)) {
@@ -77,12 +100,16 @@ export function createCarrier({ apiUrl, accountSid, authToken }: CarrierAccount,
           `The carrier's answer (status ${response.status}) is unclear. The call may have been dialled.`,
         );
       }
-      const fault = zFault.safeParse(answer);
-      const reason = fault.success ? fault.data.message : `status ${response.status}`;
-      throw new AppError(codes[response.status] ?? "unavailable", `The carrier refused the call: ${reason}`, {
-        ...(fault.success && fault.data.code !== undefined ? { detail: { carrier_code: fault.data.code } } : {}),
+      const { text, code } = reasonOf(response, answer);
+      throw new AppError(codes[response.status] ?? "unavailable", `The carrier refused the call: ${text}`, {
+        ...(code === undefined ? {} : { detail: { carrier_code: code } }),
         retryAfterS: 1,
       });
     },
   };
+}
+
+function reasonOf({ status }: Response, answer: unknown): { text: string; code?: number | undefined } {
+  const fault = zFault.safeParse(answer);
+  return fault.success ? { text: fault.data.message, code: fault.data.code } : { text: `status ${status}` };
 }

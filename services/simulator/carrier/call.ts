@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { sleep } from "../../../lib/core/time.ts";
 import { CallMedia } from "./call_media.ts";
-import type { CallContext, CallEnd, CallOptions, CallStatus, Exchange, Request } from "./call_options.ts";
+import type { CallContext, CallEnd, CallOptions, CallStatus, Exchange, Next, Request } from "./call_options.ts";
 import { CallWebhooks } from "./call_webhooks.ts";
 import type { Instruction } from "./document.ts";
 import { execute } from "./instructions.ts";
@@ -20,6 +20,7 @@ export class SimulatedCall {
   readonly #keypad: Keypad;
   readonly #media: CallMedia;
   readonly #done = Promise.withResolvers<void>();
+  #redirected = Promise.withResolvers<Next>();
   readonly #log: { at_ms: number; what: string; detail?: string }[] = [];
   #status: CallStatus;
   #end: CallEnd | null = null;
@@ -80,6 +81,14 @@ export class SimulatedCall {
     this.#keypad.wake();
   }
 
+  /** Interrupts the current instruction and requests `url`. Returns false if the call is not in progress. */
+  redirect(url: string): boolean {
+    if (this.#status !== "in-progress") return false;
+    this.#note("redirected", url);
+    this.#redirected.resolve({ step: "fetch", request: { url, extra: {} } });
+    return true;
+  }
+
   view() {
     const streams = this.#media.reports();
     return {
@@ -127,6 +136,7 @@ export class SimulatedCall {
   async #executeDocuments(): Promise<void> {
     let request: Request | null = { url: this.options.webhooks.voiceUrl, extra: {} };
     while (request !== null && !this.#over.signal.aborted) {
+      this.#redirected = Promise.withResolvers<Next>();
       const document: Instruction[] | null = await this.#webhooks.instructions(request);
       if (document === null)
         return this.#finish("application_error", this.#answeredAt === null ? "failed" : "completed");
@@ -139,7 +149,8 @@ export class SimulatedCall {
     for (const instruction of document) {
       this.#note(instruction.name, instruction.attributes["action"] ?? instruction.text);
       if (instruction.name !== "Reject") this.#answer();
-      const next = await execute(this.#context, parts, instruction);
+      const next = await Promise.race([this.#redirected.promise, execute(this.#context, parts, instruction)]);
+      if (next.step === "fetch") this.#media.abandonStream();
       this.#over.signal.throwIfAborted();
       if (next.step === "fetch") return next.request;
       if (next.step === "end") {

@@ -43,6 +43,11 @@ export class CallMedia {
     return this.#activeStream !== null;
   }
 
+  /** Ends the live stream, if there is one, because the call's instructions were replaced. */
+  abandonStream(): void {
+    this.#activeStream?.abandon();
+  }
+
   /** Presses the keypad's keys into the live stream, if there is one. */
   pressKeys(): void {
     const stream = this.#activeStream;
@@ -80,7 +85,7 @@ export class CallMedia {
     await stream.ended;
     clearTimeout(cutting);
     over.removeEventListener("abort", hangUp);
-    this.#activeStream = null;
+    if (this.#activeStream === stream) this.#activeStream = null;
     this.#silentSince ??= performance.now();
     this.#call.note("stream over", String(stream.report().close_code));
     return nextAction(attributes["action"], { StreamSid: stream.sid });

@@ -5,7 +5,16 @@ import { safeEqual } from "../../../lib/core/secret.ts";
 import type { SimulatedCall } from "./call.ts";
 import type { Carrier } from "./carrier.ts";
 import { carrierFault } from "./faults.ts";
-import { calleeSettings, newCalls, number, numberSettings, pressed, restCall, silence } from "./schemas.ts";
+import {
+  calleeSettings,
+  newCalls,
+  number,
+  numberSettings,
+  pressed,
+  restCall,
+  restRedirect,
+  silence,
+} from "./schemas.ts";
 
 const aCall = "/calls/:sid{CA[0-9a-f]{32}}";
 
@@ -108,6 +117,18 @@ export function carrierRest(carrier: Carrier): Hono {
       { sid: call.sid, account_sid: carrier.accountSid, status: "queued", direction: "outbound-api", from, to },
       201,
     );
+  });
+
+  app.post(`${account}/Calls/:file{CA[0-9a-f]{32}\\.json}`, async (c) => {
+    const form = restRedirect.safeParse(await c.req.parseBody());
+    if (!form.success)
+      return c.json({ code: 21218, message: form.error.issues[0]?.message ?? "invalid", status: 400 }, 400);
+    const call = carrier.get(c.req.param("file").replace(/\.json$/, ""));
+    if (call === undefined)
+      return c.json({ code: 20404, message: "The requested resource was not found", status: 404 }, 404);
+    if (!call.redirect(form.data.Url))
+      return c.json({ code: 21220, message: "Call is not in-progress. Cannot redirect.", status: 400 }, 400);
+    return c.json({ sid: call.sid, account_sid: carrier.accountSid, status: call.status });
   });
 
   app.get(`${account}/Recordings/:file`, (c) => {

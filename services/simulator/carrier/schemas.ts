@@ -30,6 +30,9 @@ export const calleeSettings = z.strictObject({
   ring_ms: z.int().min(0).max(120_000).default(200),
 });
 
+/** The form of the carrier's REST API: POST …/Calls/:sid.json. */
+export const restRedirect = z.object({ Url: webUrl });
+
 /** The form of the carrier's REST API: POST …/Calls.json. */
 export const restCall = z.object({
   From: number,

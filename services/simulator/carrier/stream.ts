@@ -40,8 +40,6 @@ export type StreamReport = {
   heard_ms: number;
   marks: string[];
   clears: number;
-  /** WebSocket pings of the application. */
-  pings: number;
   /** Number of messages that violate the protocol. */
   faulty: number;
 };
@@ -67,7 +65,6 @@ export class MediaStream {
   #heard = false;
   #marks: string[] = [];
   #clears = 0;
-  #pings = 0;
   #faulty = 0;
 
   constructor(options: StreamOptions) {
@@ -89,7 +86,6 @@ export class MediaStream {
       this.#begin();
     });
     socket.addEventListener("message", (event: MessageEvent<string | Buffer>) => this.#receive(event.data));
-    socket.addEventListener("ping", () => (this.#pings += 1));
     socket.addEventListener("error", () => {});
     socket.addEventListener("close", (event: CloseEvent) => {
       clearTimeout(connectTimer);
@@ -118,6 +114,12 @@ export class MediaStream {
     this.#socket.close(1000);
   }
 
+  /** Ends the stream because the call goes on elsewhere. Does not wait for the other side. */
+  abandon(): void {
+    this.stop();
+    this.#ended.resolve();
+  }
+
   /** Sends nothing for `ms`, but keeps the connection. */
   fallSilent(ms: number): void {
     this.#silentUntil = performance.now() + ms;
@@ -138,7 +140,6 @@ export class MediaStream {
       heard_ms: this.#playback.heardMs(performance.now()),
       marks: [...this.#marks],
       clears: this.#clears,
-      pings: this.#pings,
       faulty: this.#faulty,
     };
   }

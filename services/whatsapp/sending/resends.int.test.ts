@@ -52,21 +52,24 @@ function garbleNext(number: string): void {
   };
 }
 
+/** Links a companion to `phone`; it cannot decrypt the second of two messages to `to`, and has to show both. */
+async function getsGarbledAgain(to: string, phone: string): Promise<void> {
+  const { shard, business } = scenario;
+  const texts = await linkCompanion(phone);
+  await shard.send(business, [text(to, "before")]);
+  await until(async () => (await texts()).length === 1, { what: "the message on the companion" });
+  garbleNext(phone);
+  await shard.send(business, [text(to, "to a companion")]);
+  await until(async () => (await texts()).length === 2, { what: "the message on the companion" });
+  expect({ texts: await texts(), refusals: refusals() }).toEqual({ texts: ["before", "to a companion"], refusals: [] });
+}
+
 describe("a companion that cannot decrypt a message", () => {
   test.each(["chat", "group"])("gets it again: customer's, in a %s", async (kind) => {
     const { shard, simulator, business, phone, contact } = scenario;
     await shard.pair(simulator, business, phone);
     const to = kind === "group" ? await scenario.makeGroup() : contact;
-    const texts = await linkCompanion(contact);
-    await shard.send(business, [text(to, "before")]);
-    await until(async () => (await texts()).length === 1, { what: "the message on the companion" });
-    garbleNext(contact);
-    await shard.send(business, [text(to, "to a companion")]);
-    await until(async () => (await texts()).length === 2, { what: "the message on the companion" });
-    expect({ texts: await texts(), refusals: refusals() }).toEqual({
-      texts: ["before", "to a companion"],
-      refusals: [],
-    });
+    await getsGarbledAgain(to, contact);
   });
 
   test.each(["number", "lid_only"])("gets it again: own, in a chat by %s", async (naming) => {
@@ -75,16 +78,7 @@ describe("a companion that cannot decrypt a message", () => {
     const names = { phone: contact, naming, usync_naming: naming };
     const { lid } = await control<{ lid: string }>(simulator, "POST", "/phones", names);
     const to = naming === "number" ? contact : `${lid}@lid`;
-    const texts = await linkCompanion(phone);
-    await shard.send(business, [text(to, "before")]);
-    await until(async () => (await texts()).length === 1, { what: "the copy on the companion" });
-    garbleNext(phone);
-    await shard.send(business, [text(to, "to a companion")]);
-    await until(async () => (await texts()).length === 2, { what: "the copy on the companion" });
-    expect({ texts: await texts(), refusals: refusals() }).toEqual({
-      texts: ["before", "to a companion"],
-      refusals: [],
-    });
+    await getsGarbledAgain(to, phone);
   });
 });
 

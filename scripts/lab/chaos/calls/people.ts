@@ -2,7 +2,14 @@ import type { Caller } from "../../../cli/operator/http.ts";
 import { createWait } from "../../../cli/operator/wait.ts";
 
 /** A call as the simulated carrier describes it. */
-type Simulated = { status: string; end: string | null; recoveries_ms: number[]; streams: { marks: string[] }[] };
+type Simulated = {
+  status: string;
+  end: string | null;
+  created_at: string;
+  recoveries_ms: number[];
+  streams: { marks: string[] }[];
+  log: { at_ms: number; what: string; detail?: string }[];
+};
 
 /** Callers of a stack's simulator, controlled over its API. */
 export function createPeople(simulator: Caller, number: string) {
@@ -40,6 +47,12 @@ export function createPeople(simulator: Caller, number: string) {
     },
     silences: async (sids: readonly string[]): Promise<number[]> =>
       (await Promise.all(sids.map(look))).flatMap((call) => call.recoveries_ms),
+    /** Returns what happened in a call: its start, its log, and what each stream played. */
+    history: async (sid: string): Promise<string> => {
+      const { created_at: start, log, streams } = await look(sid);
+      const lines = log.map(({ at_ms: ms, what, detail }) => `${(ms / 1000).toFixed(1)} s ${what} ${detail ?? ""}`);
+      return [`since ${start}`, ...lines, `played ${JSON.stringify(streams.map(({ marks }) => marks))}`].join("; ");
+    },
     /** Returns the calls that have ended. */
     gone: async (sids: readonly string[]): Promise<string[]> => {
       const calls = await Promise.all(sids.map(async (sid) => ({ sid, end: (await look(sid)).end })));

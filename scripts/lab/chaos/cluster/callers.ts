@@ -91,9 +91,11 @@ export class Callers {
     unheard.push(...(await people.press(sids, "2", "1+")));
     const ended = await people.gone(sids);
     this.silenceMsMax = Math.max(this.silenceMsMax, ...(await people.silences(sids)));
+    if (unheard.length + ended.length > 0) {
+      this.lost += 1;
+      const how = ended.length > 0 ? "was ended by the platform" : "was not heard";
+      this.#say(`call ${sids[0]!} ${how}: ${await people.history(sids[0]!)}`);
+    }
     await people.hangUp(sids);
-    if (unheard.length + ended.length === 0) return;
-    this.lost += 1;
-    this.#say(`call ${sids[0]!} ${ended.length > 0 ? "was ended by the platform" : "was not heard"}`);
   }
 }
