@@ -12,7 +12,7 @@ import { applyRestore } from "./apply.ts";
 import type { Options } from "./apply.ts";
 import { isRefused, planRestore } from "./plan.ts";
 import type { RestorePlan } from "./plan.ts";
-import { surveyShards } from "./survey.ts";
+import { readSettled, surveyShards } from "./survey.ts";
 
 const shardList = (text: string): number[] => {
   if (text === "") throw new InvalidArgumentError("SHARD is missing.");
@@ -57,7 +57,7 @@ async function restoreChange(
   options: Options,
 ): Promise<Change> {
   const read = () => surveyShards(target, options.copies, shards);
-  const plan = await planRestore(target, await read(), await surveyShards(target, options.copies), node);
+  const plan = await planRestore(target, await readSettled(read), await surveyShards(target, options.copies), node);
   const details: Record<string, unknown> = {
     shards,
     restored: [] as object[],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { CopySurvey } from "../operator/survey_copies.ts";
-import { blockersOf, decideRestore, decideWatch, shardsSharing } from "./rules.ts";
+import { blockersOf, decideRestore, decideWatch, isTakingLock, shardsSharing } from "./rules.ts";
 import type { AttemptState, Node, ShardState, ShardVolume } from "./rules.ts";
 
 const node = (number: number, over: Partial<Node> = {}): Node => ({
@@ -141,6 +141,14 @@ describe("decideRestore", () => {
       expect(decideRestore({ ...restored, copy: unproven })).toMatchObject({ do: "keep", outdated: [] });
     const recorded = attempt({ volumeNode: "id-2", owner: "id-2" });
     expect(decideRestore({ ...restored, attempt: recorded }).do).toBe("keep");
+  });
+
+  test("awaits the lock of a shard that runs", () => {
+    expect(isTakingLock(running())).toBeFalse();
+    expect(isTakingLock(running({ isOwner: false, isLocked: false }))).toBeTrue();
+    expect(isTakingLock(running({ copy: copy() }))).toBeTrue();
+    expect(isTakingLock(running({ isOwner: false, attempt: attempt() }))).toBeFalse();
+    expect(isTakingLock(lostShard())).toBeFalse();
   });
 
   test("keeps a shard that runs", () => {

@@ -90,6 +90,17 @@ const hourMs = 3_600_000;
 
 const isReady = (node: Node | null): node is Node => node?.status === "ready";
 
+/** True if the allocation's process owns the shard, as Consul and Postgres know it. */
+const isOwned = ({ isOwner, copy }: ShardState): boolean => isOwner && copy?.leased !== false;
+
+/**
+ * True if the shard's process runs on a ready node and will take its lock within seconds: after its start, or after an
+ * isolated node has returned, because that node makes Consul take healthy ones for dead for a moment. A restore that
+ * began waits for the owner itself.
+ */
+export const isTakingLock = (state: ShardState): boolean =>
+  state.allocation?.status === "running" && isReady(state.allocation.node) && !isOwned(state) && !isOpen(state.attempt);
+
 /** @param wantedNode name of the node on which the operator wants the shard; undefined: any */
 export function decideRestore(state: ShardState, wantedNode?: string): Decision {
   const { shard, count, allocation, volumes, copy, attempt, keptOn } = state;
@@ -97,7 +108,7 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
   const node = allocation?.node ?? null;
   const onReadyNodes = volumes.filter((volume) => isReady(volume.node));
   if (allocation !== null && isReady(node)) {
-    if (state.isOwner && copy?.leased !== false) {
+    if (isOwned(state)) {
       const isRestorable = copy !== null && copy.fault === null;
       // The copy proves that the other volumes are out of date.
       const isProven = isRestorable && !copy.restoring;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sleep } from "../../../lib/core/time.ts";
 import { kvGet } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { ownerKey, shardService } from "../../../lib/routing/index.ts";
@@ -10,6 +11,7 @@ import { readRelocations } from "../scale/nodes/relocation_record.ts";
 import { shardGroup } from "../scale/shards_now.ts";
 import type { Target } from "../scale/target.ts";
 import { readAttempts } from "./attempts.ts";
+import { isTakingLock } from "./rules.ts";
 import type { Node, ShardState, ShardVolume } from "./rules.ts";
 
 type Stub = { ID: string; Name: string; Status: string; SchedulingEligibility: string };
@@ -20,6 +22,19 @@ type Instance = { Service: { ID: string; Address: string; Port: number } };
 export type ReadCopies = () => Promise<CopySurvey[]>;
 
 const holder = z.object({ address: z.string(), port: z.int() });
+
+/** A process that runs takes its lock within a third of the lock's 15 s (lib/consul/lock.ts); a start takes longer. */
+const lockWithinMs = 20_000;
+
+/** Reads the state of shards, after those that run have taken their locks. */
+export async function readSettled(read: () => Promise<ShardState[]>): Promise<ShardState[]> {
+  const end = performance.now() + lockWithinMs;
+  for (;;) {
+    const states = await read();
+    if (!states.some(isTakingLock) || performance.now() >= end) return states;
+    await sleep(500);
+  }
+}
 
 /** The state of these shards; of all by default. */
 export async function surveyShards(
