@@ -18,3 +18,6 @@ node_prefix "" {
 agent_prefix "" {
   policy = "read"
 }
+
+# task doctor: the health of the servers.
+operator = "read"

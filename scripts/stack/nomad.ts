@@ -44,6 +44,8 @@ export type Allocation = {
   DesiredStatus: string;
   ClientStatus: string;
   CreateIndex: number;
+  /** Unix nanoseconds. */
+  ModifyTime?: number;
   TaskStates?: Record<string, TaskState> | null;
 };
 export type Deployment = { ID: string; JobVersion: number; Status: string; StatusDescription: string };

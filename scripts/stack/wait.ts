@@ -131,7 +131,8 @@ const countRestarts = (allocations: readonly Allocation[]) =>
     0,
   );
 
-async function observe(nomad: Nomad, consul: ConsulClient, id: string): Promise<Observation> {
+/** Reads the state of a job at this moment. */
+export async function observe(nomad: Nomad, consul: ConsulClient, id: string): Promise<Observation> {
   const path = `/v1/job/${encodeURIComponent(id)}`;
   const [job, allocations, deployment, evaluations] = await Promise.all([
     nomad<Job>("GET", path),

@@ -216,6 +216,13 @@ describe("Consul policies", () => {
     await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
   });
 
+  test("let an operator read the health of the servers", async () => {
+    const health = { Servers: [expect.objectContaining({ Leader: true })] };
+    const consul = await as("operator");
+    const { body } = await consul.blockingGet("/v1/operator/autopilot/health", { index: 0 });
+    expect(body).toMatchObject(health);
+  });
+
   test("let an operator change limits, not register services", async () => {
     const consul = await as("operator");
     const lock = await takeScaleLock({ consul, command: "test", deadlineMs: 60_000, onLost: () => {} });

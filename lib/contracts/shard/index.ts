@@ -21,7 +21,7 @@ export type { PacingLimits, PacingSettings, PacingState, PacingView, ShardPacing
 export { passkeyAssertion, passkeyCode, passkeyOptions, passkeySteps } from "./passkey.ts";
 export type { PasskeyAssertion, PasskeyOptions, PasskeyStep, PasskeyView } from "./passkey.ts";
 export { shardKeys, shardToken } from "./secrets.ts";
-export { journalEntries, maxBatch, maxJournalPage } from "./schemas.ts";
+export { journalEntries, maxBatch, maxJournalPage, stoppedReason } from "./schemas.ts";
 export type {
   BatchMessage,
   ConnectRequest,

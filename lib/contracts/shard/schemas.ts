@@ -63,6 +63,9 @@ export type SessionSettings = z.infer<typeof sessionSettings>;
 export const sessionAction = z.enum(["stop", "start", "restart"]);
 export type SessionAction = z.infer<typeof sessionAction>;
 
+/** The reason of a session that was stopped on request. */
+export const stoppedReason = "stopped on request";
+
 const sessionSummary = z.object({
   business_id: z.uuid(),
   shard: z.int().min(1),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createBusiness } from "../../testing/business.ts";
-import { forPlatform, listPendingBusinesses } from "../index.ts";
+import { forPlatform, listPacedBusinesses, listPendingBusinesses } from "../index.ts";
 import { send, useDatabase } from "../testing/outbox.ts";
 
 const stage = useDatabase();
@@ -28,5 +28,15 @@ describe("listPendingBusinesses", () => {
     expect(found).toContain(scopes[1]!.businessId);
     expect(found).not.toContain(waiting.businessId);
     expect(new Set(found).size).toBe(found.length);
+  });
+});
+
+describe("listPacedBusinesses", () => {
+  test("finds the businesses that wait for their pace", async () => {
+    const [paced, other] = [await createBusiness(stage.database.db), await createBusiness(stage.database.db)];
+    for (const scope of [paced, paced, other]) await send(scope);
+    await stage.database.owner`update messages set wait_reason = 'pacing' where business_id = ${paced.businessId}`;
+    const found = await listPacedBusinesses(forPlatform(stage.database.db), { limit: 1_000 });
+    expect(found.filter((id) => [paced.businessId, other.businessId].includes(id))).toEqual([paced.businessId]);
   });
 });

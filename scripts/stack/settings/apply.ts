@@ -1,5 +1,7 @@
 import type { Environment } from "../environment.ts";
 import { readStackValues } from "../env_file.ts";
+import { allJobs } from "../jobs.ts";
+import { orNull } from "../nomad.ts";
 import type { Job, Nomad } from "../nomad.ts";
 import { isRetired, readVariable, writeVariable } from "../secrets.ts";
 import { checkJob, checkShared, describeFaults } from "./check.ts";
@@ -12,6 +14,12 @@ export async function writeSharedSettings(nomad: Nomad, environment: Environment
   const variable = await readVariable(nomad, sharedPath);
   const settings = await readStackValues("settings", environment);
   return writeVariable(nomad, sharedPath, { ...variable.Items, ...settings }, variable);
+}
+
+/** The platform's jobs that are registered, as they run. */
+export async function registeredJobs(nomad: Nomad): Promise<Job[]> {
+  const jobs = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
+  return jobs.filter((job) => job !== null);
 }
 
 /** Every fault in the settings and secrets that the given jobs would start with. */

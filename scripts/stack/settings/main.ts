@@ -1,11 +1,9 @@
 import { resultCommand } from "../../cli/arguments.ts";
 import { readNomadAddress } from "../../cli/operator/stack.ts";
 import { table } from "../../cli/operator/table.ts";
-import { allJobs } from "../jobs.ts";
 import { requireNomadLeader } from "../leaders.ts";
-import { createNomad, orNull } from "../nomad.ts";
-import type { Job } from "../nomad.ts";
-import { faultsInCluster } from "./apply.ts";
+import { createNomad } from "../nomad.ts";
+import { faultsInCluster, registeredJobs } from "./apply.ts";
 
 const { json } = resultCommand(
   "settings",
@@ -20,8 +18,7 @@ Never prints a value. Exits 1 if there is such an item.`,
 const address = await readNomadAddress();
 await requireNomadLeader(address);
 const nomad = createNomad(address);
-const jobs = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
-const running = jobs.filter((job) => job !== null);
+const running = await registeredJobs(nomad);
 const faults = await faultsInCluster(nomad, running);
 if (json) console.log(JSON.stringify({ jobs: running.map(({ ID }) => ID), faults }));
 else if (faults.length > 0)

@@ -1,3 +1,4 @@
+import { stoppedReason } from "../../../lib/contracts/shard/index.ts";
 import { afterDeafness, afterEnd, afterGarble, awaitBanEnd, isActive, tryingOf } from "./after_end.ts";
 import { pairingWindowMs, storeRetryMs, unchanged } from "./states.ts";
 import type { Event, Pairing, State, Step, Trying } from "./states.ts";
@@ -144,7 +145,7 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
 /** A ban and an unusable store stay what they are: both must outlast a `start`. */
 function suspend(state: State, paired: boolean): Step {
   if (state.is === "banned" || state.is === "auth_error" || state.is === "logged_out") return unchanged(state);
-  const reason = "stopped on request";
+  const reason = stoppedReason;
   if (!paired) return { state: { is: "disconnected", reason }, actions: [{ do: "disconnect" }] };
   const suspension = { is: "disconnected", reason, stopped: true } as const;
   return { state: suspension, actions: [{ do: "suspend", suspension }, { do: "disconnect" }] };
