@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -152,43 +152,5 @@ describe.skipIf(!asRoot)("mounts below the state folder", () => {
     const { stdout } = await shell(mounted(`${down}; ls "$STATE_DIR/nomad/client/host_volumes/a b"`));
     expect(stdout).toContain(`in the way of --purge: ${join(folder, "state/nomad/client/host_volumes/a b")}.`);
     expect(stdout.split("\n").at(-1)).toBe("kept");
-  });
-});
-
-describe("the cluster that scripts/logs asks", () => {
-  const asked = async (env: Record<string, string>) => {
-    mkdirSync(join(folder, "state/access"), { recursive: true });
-    await Bun.write(join(folder, "state/access/nomad-management"), "own\n");
-    const parts = ["say", "stack", "access"].map((part) => `source scripts/lib/${part}.sh`).join("; ");
-    return run(["bash", "-c", `set -eu; ${parts}; cluster_select other; echo "$NOMAD_ADDR \${NOMAD_TOKEN:-none}"`], {
-      PROSAAS_STATE_DIR: join(folder, "state"),
-      PROSAAS_PORT_OFFSET: "100",
-      ...env,
-    });
-  };
-
-  test("is the stack of this machine by default", async () => {
-    expect(await asked({})).toMatchObject({ code: 0, stdout: "http://127.0.0.1:4746 own", stderr: "" });
-    expect(await asked({ NOMAD_ADDR: "http://127.0.0.1:4746" })).toMatchObject({
-      stdout: "http://127.0.0.1:4746 own",
-      stderr: "",
-    });
-  });
-
-  test("is a cluster of the lab by its name", async () => {
-    await Bun.write(join(folder, "state/cluster.json"), "{}");
-    expect((await asked({})).stderr).toContain("the platform is not deployed to the cluster 'other'");
-    const file = { nomad_addr: "https://198.18.0.11:4646", agents_ca_file: "/ca.crt" };
-    await Bun.write(join(folder, "state/stack.json"), JSON.stringify(file, null, 2));
-    expect(await asked({})).toMatchObject({ code: 0, stdout: "https://198.18.0.11:4646 own", stderr: "" });
-  });
-
-  test("is that of NOMAD_ADDR, without the stack's token", async () => {
-    const other = await asked({ NOMAD_ADDR: "https://nomad.example:4646" });
-    expect(other.stdout).toBe("https://nomad.example:4646 none");
-    expect(other.stderr).toContain("asks NOMAD_ADDR=https://nomad.example:4646, not stack 'other'");
-    expect(await asked({ NOMAD_ADDR: "https://nomad.example:4646", NOMAD_TOKEN: "theirs" })).toMatchObject({
-      stdout: "https://nomad.example:4646 theirs",
-    });
   });
 });

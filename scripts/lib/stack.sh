@@ -56,33 +56,6 @@ stack_select() {
     say "acts on stack '$STACK' of this machine ($NOMAD_ADDR), not on NOMAD_ADDR=$elsewhere"
 }
 
-# cluster_select NAME — the cluster that a command asks: NOMAD_ADDR with NOMAD_TOKEN where the caller's environment has
-# them, as for the nomad program itself; otherwise stack NAME of this machine with its own token.
-cluster_select() {
-  local address=${NOMAD_ADDR:-} token=${NOMAD_TOKEN:-} authority=${NOMAD_CACERT:-}
-  unset NOMAD_ADDR
-  stack_folder "$1"
-  if [[ -e $STATE_DIR/cluster.json ]]; then lab_cluster_select; else stack_select "$1"; fi
-  access_export
-  [[ -z $token ]] || export NOMAD_TOKEN=$token
-  [[ -n $address && ${address%/} != "$NOMAD_ADDR" ]] || return 0
-  say "asks NOMAD_ADDR=$address, not stack '$STACK' of this machine"
-  export NOMAD_ADDR=$address
-  [[ -n $token ]] || unset NOMAD_TOKEN
-  export NOMAD_CACERT=$authority
-}
-
-# lab_cluster_select — the first server of the cluster in STATE_DIR, which `task cluster` made.
-lab_cluster_select() {
-  local key
-  for key in nomad_addr agents_ca_file; do
-    local value
-    value=$(sed -n "s/^ *\"$key\": \"\(.*\)\",\{0,1\}$/\1/p" "$STATE_DIR/stack.json" 2>/dev/null) && [[ $value ]] ||
-      fail "the platform is not deployed to the cluster '$STACK': ./scripts/task cluster -- up --name $STACK"
-    if [[ $key == nomad_addr ]]; then export NOMAD_ADDR=$value; else export NOMAD_CACERT=$value; fi
-  done
-}
-
 # state_write NAME — writes stdin to $STATE_DIR/NAME: completely or not at all, readable by root only. Names the path
 # if the disk is full or read-only.
 state_write() {

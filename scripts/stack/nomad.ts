@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { backoff } from "../../lib/core/retry.ts";
 import { sleep } from "../../lib/core/time.ts";
-import { createCaller, HttpFailure } from "../cli/operator/http.ts";
+import { answered, createCaller, HttpFailure } from "../cli/operator/http.ts";
 import type { Caller } from "../cli/operator/http.ts";
 
 /** The parts of Nomad's answers that this folder reads; names are Nomad's. */
@@ -111,14 +111,23 @@ function isSettling(error: unknown): boolean {
   return error instanceof HttpFailure && error.status === 500 && settlingAnswers.test(error.message);
 }
 
-/** A GET whose answer is no JSON; null where Nomad does not give it. */
-export async function nomadText(addr: string, path: string): Promise<string | null> {
+/** A GET whose answer is a stream. It may last as long as `signal` allows. */
+export function nomadStream(addr: string, path: string, signal?: AbortSignal): Promise<Response> {
   const token = tokenNow();
   const ca = authorityNow();
-  const response = await fetch(new URL(path, addr), {
+  const url = new URL(path, addr);
+  const request = fetch(url, {
     ...(token ? { headers: { authorization: `Bearer ${token}` } } : {}),
     ...(ca ? { tls: { ca } } : {}),
-  }).catch(() => null);
+    ...(signal ? { signal } : {}),
+    timeout: false,
+  } as RequestInit);
+  return answered(url, request);
+}
+
+/** A GET whose answer is no JSON; null where Nomad does not give it. */
+export async function nomadText(addr: string, path: string): Promise<string | null> {
+  const response = await nomadStream(addr, path).catch(() => null);
   return response?.ok ? response.text() : null;
 }
 

@@ -165,7 +165,7 @@ export function parseExceptions(source: string): { path: string; rule: string; t
 
 const checked = "**/*.{ts,tsx,hcl,sh,yml,md,ctmpl,conf,sql,lua,settings}";
 const unchecked = /node_modules|^lib\/patches\/|openapi\.d\.ts$|^scripts\/testing\/prose|migrations\/|bun\.lock/;
-const scriptsWithoutSuffix = ["scripts/up", "scripts/down", "scripts/test", "scripts/task", "scripts/logs"];
+const scriptsWithoutSuffix = ["scripts/up", "scripts/down", "scripts/test", "scripts/task"];
 
 if (import.meta.main) {
   const root = join(import.meta.dir, "../..");

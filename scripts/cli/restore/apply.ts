@@ -227,7 +227,7 @@ function awaitOwner(
   report: Report,
   { copies, deadlineMs }: Options,
 ): Promise<void> {
-  const hint = "See task logs:wa-shards, then run the command again.";
+  const hint = "See task logs -- wa-shards, then run the command again.";
   return awaitNothing(report, { deadlineMs, hint }, async () => {
     const started = allocationOf({ allocations: await readAllocations(target) }, shard);
     if (started?.status === "running" && started.nodeId !== node.id)

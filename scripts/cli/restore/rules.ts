@@ -121,8 +121,8 @@ export function decideRestore(state: ShardState, wantedNode?: string): Decision 
       return { do: "follow", node, isProven: false };
     return refuse(
       `Allocation ${allocation.id.slice(0, 8)} of shard ${shard} is ${allocation.status} on ${node.name}, which is ` +
-        "ready: Nomad restarts it there (task logs:wa-shards). Nomad misses a lost node within 30 s; run the command " +
-        "again then.",
+        "ready: Nomad restarts it there (task logs -- wa-shards). Nomad misses a lost node within 30 s; run the " +
+        "command again then.",
     );
   }
   if (copy === null)

@@ -47,7 +47,7 @@ export async function addShards(
     const passing = new Set(await passingShards(target));
     for (let shard = 1; shard <= count; shard++) {
       if (!passing.has(shard))
-        throw new ScaleFailure(`Shard ${shard} does not pass its checks any more; see: task logs:wa-shards`);
+        throw new ScaleFailure(`Shard ${shard} does not pass its checks any more; see: task logs -- wa-shards`);
     }
   });
 }

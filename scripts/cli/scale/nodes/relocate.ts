@@ -133,7 +133,7 @@ function awaitRelocated(
   { deadlineMs }: Deadlines,
 ): Promise<void> {
   const hint =
-    `See: task logs:wa-shards. The former volume of shard ${shard} is kept; run the command again to continue, ` +
+    `See: task logs -- wa-shards. The former volume of shard ${shard} is kept; run the command again to continue, ` +
     "or start the shard from its copy (task restore).";
   return awaitNothing(report, { deadlineMs, hint }, async () =>
     missingShard(target, { shard, node, copy: (await readCopySurveys(target))?.get(shard) }),
