@@ -89,3 +89,19 @@ describe("a request for content on an open connection", () => {
     expect(repeated).toEqual([30, 60, 120, 240, 480]);
   });
 });
+
+describe("what a sender chose", () => {
+  test("is stored up to a limit", () => {
+    const store = memoryStore();
+    const placeholders = new Placeholders(store);
+    const add = (id: string) =>
+      placeholders.add({
+        key: { id, remoteJid: "9@lid" },
+        at: 1,
+        push_name: "n".repeat(10_000),
+        reason: "undecryptable",
+      });
+    expect([add("A".repeat(129)), add("A")]).toEqual(["ignored", "recorded"]);
+    expect(store.read("placeholders")!.length).toBeLessThan(1_000);
+  });
+});

@@ -2,6 +2,8 @@ import { jidNormalizedUser } from "@whiskeysockets/baileys";
 import type { BinaryNode, WAMessageKey } from "@whiskeysockets/baileys";
 import { z } from "zod";
 import type { AuthStore } from "../auth/auth_store.ts";
+import { truncate } from "../codec/bounds.ts";
+import { maxId, maxName } from "./inbound.ts";
 
 /** A message whose content has not arrived. */
 const placeholder = z.object({
@@ -85,8 +87,9 @@ export class Placeholders {
   }
 
   /**
-   * Records a placeholder, once. Returns "over_share" for an undecryptable message beyond its sender's share, which is
-   * not recorded. `hasSession`: there is a Signal session with the sender, whose share is then the capacity.
+   * Records a placeholder, once. Ignores an id that no phone creates, as the journal does. Returns "over_share" for an
+   * undecryptable message beyond its sender's share, which is not recorded. `hasSession`: there is a Signal session
+   * with the sender, whose share is then the capacity.
    */
   add(
     { key, at, push_name, reason }: NewPlaceholder,
@@ -94,7 +97,7 @@ export class Placeholders {
     now = Date.now(),
   ): "recorded" | "ignored" | "over_share" {
     const { id, remoteJid } = key;
-    if (!id || !remoteJid || this.get(id) !== undefined) return "ignored";
+    if (!id || id.length > maxId || !remoteJid || this.get(id) !== undefined) return "ignored";
     const share = hasSession ? capacity : undecryptablePerStranger;
     if (reason === "undecryptable" && this.#undecryptableOf(key, now) >= share) return "over_share";
     this.#pending.set(id, {
@@ -105,7 +108,7 @@ export class Placeholders {
       reason,
       since: now,
       reported: false,
-      ...(push_name ? { push_name } : {}),
+      ...(push_name ? { push_name: truncate(push_name, maxName) } : {}),
     });
     this.#makeRoom();
     this.#write();

@@ -37,6 +37,12 @@ describe("the budget of retries", () => {
     expect(asks(budget, "1@lid", 20, "later")).toBe(10);
   });
 
+  test("has nothing for ids that no phone creates", () => {
+    const budget = new RetryBudget(() => 0);
+    expect(ask(budget, "A".repeat(1_000), "1@lid")).toBeFalse();
+    expect(asks(budget, "1@lid", 100)).toBe(10);
+  });
+
   test("leaves what is sent again to others alone", () => {
     const budget = new RetryBudget(() => 0);
     asks(budget, "1@lid", 20);

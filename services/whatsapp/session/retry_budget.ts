@@ -10,6 +10,8 @@ const windowMs = 10 * 60_000;
 /** Baileys gives up requesting or resending a message after this. */
 const countLifetimeMs = 3_600_000;
 const givenUp = Number.MAX_SAFE_INTEGER;
+/** Senders create ids: phones' have 20 to 32 characters, and a JID follows. */
+const maxKey = 256;
 
 type Spent = { retries: number; since: number };
 
@@ -37,17 +39,20 @@ export class RetryBudget implements PossiblyExtendedCacheStore {
 
   /** A message arrived that may turn out to be undecryptable. */
   received({ attrs: { id, participant, from } }: BinaryNode): void {
-    if (id !== undefined && from !== undefined)
-      this.#senders.set(`${id}:${participant}`, jidNormalizedUser(participant ?? from));
+    const key = `${id}:${participant}`;
+    if (id !== undefined && from !== undefined && key.length <= maxKey)
+      this.#senders.set(key, jidNormalizedUser(participant ?? from));
   }
 
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the interface's shape
   get<T>(key: string): T | undefined {
+    if (key.length > maxKey) return givenUp as T;
     const sender = this.#senders.get(key);
     return sender !== undefined && this.#isSpent(sender) ? (givenUp as T) : this.#counts.get<T>(key);
   }
 
   set(key: string, value: unknown): boolean {
+    if (key.length > maxKey) return false;
     const sender = this.#senders.get(key);
     if (sender !== undefined) this.#charge(sender);
     return this.#counts.set(key, value);
