@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Authenticated } from "../http/auth/guards.ts";
+import { keptAnswer } from "./kept_answer.ts";
 import { renderReference } from "./render.ts";
 import type { ApiDocument } from "./openapi.ts";
 import { registerWebhooks } from "./webhooks.ts";
@@ -42,13 +43,15 @@ export function publishDocument(app: OpenAPIHono<Authenticated>, publicUrl: stri
       servers: [{ url: publicUrl }],
       security: [{ key: [] }],
     }));
-  app.get("/v1/openapi.json", (c) => c.json(getDocument()));
+  const json = keptAnswer("application/json", () => JSON.stringify(getDocument()));
+  app.get("/v1/openapi.json", json);
 
-  let page: Promise<string> | undefined;
-  app.get("/docs", async (c) => {
-    page ??= Promise.resolve(renderReference(getDocument() as unknown as ApiDocument)).then(String);
-    return c.html(await page, 200, { "content-security-policy": pagePolicy, "x-content-type-options": "nosniff" });
-  });
+  const page = keptAnswer(
+    "text/html; charset=UTF-8",
+    async () => String(await renderReference(getDocument() as unknown as ApiDocument)),
+    { "content-security-policy": pagePolicy, "x-content-type-options": "nosniff" },
+  );
+  app.get("/docs", page);
   app.get("/docs/", (c) => c.redirect("/docs", 308));
   app.get("/docs/docs.css", async (c) => c.body(await asset("docs.css"), 200, { "content-type": "text/css" }));
   let script: string | undefined;
