@@ -47,7 +47,10 @@ const openedAtOnce = 16;
 const address = await readNomadAddress();
 const nomad = createNomad(address);
 const reader = nomadReader(address);
+const keyOf = ({ allocation, task, stream }: ChosenSource) => `${allocation} ${task} ${stream}`;
 const known = new Set<string>();
+/** The time of the last line of each log. */
+const lastSeen = new Map<string, number>();
 let failed = 0;
 
 const merged = new Merge<Entry>({
@@ -63,7 +66,6 @@ function report(what: string, error: unknown): void {
 /** Adds the logs of allocations that are not read yet. */
 async function addNew(): Promise<void> {
   const all = await nomad<LoggedAllocation[]>("GET", "/v1/allocations");
-  const keyOf = ({ allocation, task, stream }: ChosenSource) => `${allocation} ${task} ${stream}`;
   const added = chooseSources(all, { services: command.args, since: filter.since }).filter(
     (source) => !known.has(keyOf(source)),
   );
@@ -73,11 +75,25 @@ async function addNew(): Promise<void> {
 }
 
 async function add(source: ChosenSource): Promise<void> {
+  const since = Math.max(filter.since, (lastSeen.get(keyOf(source)) ?? 0) + 1);
   try {
-    const entries = await openEntries(reader, source, { since: filter.since, follow: follow && source.isRunning });
-    if (entries !== null) merged.add(entries);
+    const entries = await openEntries(reader, source, { since, follow: follow && source.isRunning });
+    if (entries !== null) merged.add(tracked(source, entries, since));
   } catch (error) {
     report(`${source.stream} of ${source.name} could not be read`, error);
+  }
+}
+
+/** A running task's log that breaks off, as with its agent, is opened again at the next look, where it ended. */
+async function* tracked(source: ChosenSource, entries: AsyncIterable<Entry>, since: number): AsyncGenerator<Entry> {
+  try {
+    for await (const entry of entries) {
+      if (entry.at < since && lastSeen.has(keyOf(source))) continue;
+      yield entry;
+      lastSeen.set(keyOf(source), entry.at);
+    }
+  } finally {
+    if (follow && source.isRunning) known.delete(keyOf(source));
   }
 }
 
