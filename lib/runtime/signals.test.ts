@@ -28,10 +28,11 @@ async function readUntil(child: ReturnType<typeof start>, text: string): Promise
 }
 
 describe("run", () => {
-  test("runs the cleanups and exits 0 on a signal", async () => {
+  // Nomad's default is SIGINT; systemd and people send SIGTERM.
+  test.each(["SIGTERM", "SIGINT"] as const)("runs the cleanups and exits 0 on %s", async (signal) => {
     const child = start(`setInterval(() => {}, 1000); life.onStop("x", () => console.log("closed x"));`);
     await readUntil(child, '"msg":"started"');
-    child.kill("SIGTERM");
+    child.kill(signal);
     expect(await readUntil(child, '"msg":"stopped"')).toContain("closed x");
     expect(await child.exited).toBe(0);
   });

@@ -1,6 +1,5 @@
 # The pooler between the services and Postgres, in transaction mode: no prepared statements, no session state. One on
-# each node that runs services, on loopback: losing a node loses no other's. A template reads app_password in
-# nomad/jobs/pgbouncer.
+# each node that runs services, on loopback: losing a node loses no other's. A template reads its app_password.
 
 variable "platform_pool" { default = "default" } # the nodes of the services
 variable "pgbouncer_port" { default = 6432 }

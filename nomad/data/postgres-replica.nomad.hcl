@@ -1,6 +1,5 @@
 # A streaming replica of the primary, for reads that may lag (DATABASE_URL_READ). The prestart task copies the primary;
-# from then on the replica follows it by a slot of its own. Losing it loses nothing: reads go to the primary.
-# A template reads replication_password in nomad/jobs/postgres-replica.
+# from then on the replica follows it by a slot of its own. A template reads its replication_password.
 
 variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
@@ -39,7 +38,6 @@ job "postgres-replica" {
       progress_deadline = "15m" # one copy and some
     }
     disconnect { # a node that is cut off keeps its copy, which catches up when the node is back
-      reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
@@ -97,10 +95,8 @@ job "postgres-replica" {
         change_mode = "noop" # read at each connection
       }
       template {
-        destination     = "local/copy.sh"
-        data            = file("nomad/tasks/postgres-replica.sh")
-        left_delimiter  = "@@{" # the script speaks no template language
-        right_delimiter = "}@@"
+        destination = "local/copy.sh"
+        data        = file("nomad/tasks/postgres-replica.sh")
       }
       template {
         destination = "secrets/env"

@@ -37,7 +37,6 @@ job "postgres" {
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }
     disconnect { # a node that is cut off keeps its primary: no other node has the data
-      reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
@@ -83,10 +82,8 @@ job "postgres" {
       }
       env { PATH = "${var.postgres_bin}:/usr/bin" }
       template {
-        destination     = "local/init.sh"
-        data            = file("nomad/tasks/postgres-init.sh")
-        left_delimiter  = "@@{" # the script speaks no template language
-        right_delimiter = "}@@"
+        destination = "local/init.sh"
+        data        = file("nomad/tasks/postgres-init.sh")
       }
       template {
         destination          = "secrets/passwords"

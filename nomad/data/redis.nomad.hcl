@@ -1,7 +1,6 @@
 # Queues, leases and call state, for a cluster without a managed Redis. Postgres still has everything that it loses.
 # A template reads the passwords of its users (nomad/tasks/redis-users.yaml) in nomad/jobs/redis: <user>_password,
-# operator_password, and password for the user "default" of services from before users. A managed Redis needs the same
-# users: `nomad job run -output` shows their rules in the template users.acl.
+# operator_password, and password for the user "default" of services from before users.
 
 variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
@@ -59,7 +58,6 @@ job "redis" {
     disconnect {
       lost_after = "5m"
       replace    = false
-      reconcile  = "keep_original"
     }
     restart { # here, without end, at most 20 times a minute: its data is on this node
       attempts = 20
@@ -86,7 +84,6 @@ job "redis" {
     task "redis" {
       driver       = "exec"
       user         = "nobody"
-      kill_signal  = "SIGTERM"
       kill_timeout = "20s" # it writes its 512 MB to the log
       config {
         command  = "/usr/bin/flock" # a second server on the same files would destroy them

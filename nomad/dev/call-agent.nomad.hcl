@@ -27,7 +27,6 @@ job "call-agent" {
       healthy_deadline = "2m" # a start takes seconds
     }
     disconnect { # a node that is cut off keeps it: CALL_AGENT_URL names that node
-      reconcile  = "keep_original"
       replace    = false
       lost_after = "1h" # longer than any repair
     }
@@ -63,7 +62,6 @@ job "call-agent" {
     task "call-agent" {
       driver       = "exec"
       user         = "nobody"
-      kill_signal  = "SIGTERM"
       kill_timeout = "5s" # its calls go on at its successor
       artifact {
         source      = var.call_agent_release

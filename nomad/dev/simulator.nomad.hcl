@@ -1,6 +1,5 @@
 # WhatsApp's and the voice carrier's side for development, tests and benchmarks: virtual phones, callers, and faults on
-# request. Not for production.
-# Its templates read media_certificate, media_key and tls_authority.
+# request. Not for production. Its templates read media_certificate, media_key and tls_authority.
 
 variable "simulator_release" { type = string }                # an address with checksum, as `task release` prints it
 variable "data_pool" { default = "default" }                  # the nodes that may hold it
@@ -41,7 +40,6 @@ job "simulator" {
       healthy_deadline = "2m" # a start takes seconds
     }
     disconnect { # a node that is cut off keeps its phones: no other node has them
-      reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
@@ -85,7 +83,6 @@ job "simulator" {
     task "simulator" {
       driver       = "exec"
       user         = "nobody"
-      kill_signal  = "SIGTERM"
       kill_timeout = "10s" # it writes its phones to the volume
       artifact {
         source      = var.simulator_release

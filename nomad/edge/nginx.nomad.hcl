@@ -1,6 +1,5 @@
 # The edge: TLS, the console's pages, and the api and calls allocations that Consul lists. The configuration is
-# consul/nginx.conf.ctmpl, which standalone consul-template renders as well (consul/consul-template.hcl).
-# Templates read tls_certificate and tls_key in nomad/jobs/nginx.
+# consul/nginx.conf.ctmpl. Templates read tls_certificate and tls_key in nomad/jobs/nginx.
 
 variable "console_release" { type = string }            # an address with checksum, as `task release` prints it
 variable "edge_pool" { default = "default" }            # the nodes that it may run on

@@ -88,7 +88,6 @@ job "api" {
       driver         = "exec"
       user           = "nobody"
       shutdown_delay = "10s" # nginx drops an allocation within 2 s, and up to 8 s later where processors are full
-      kill_signal    = "SIGTERM"
       kill_timeout   = "15s" # above the longest request
       consul {}              # a token under consul/policies/api.hcl, in CONSUL_HTTP_TOKEN
       artifact {

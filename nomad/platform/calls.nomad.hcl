@@ -75,8 +75,7 @@ job "calls" {
     task "calls" {
       driver         = "exec"
       user           = "nobody"
-      shutdown_delay = "10s" # nginx drops an allocation within 2 s, and up to 8 s later where processors are full
-      kill_signal    = "SIGTERM"
+      shutdown_delay = "10s"  # nginx drops an allocation within 2 s, and up to 8 s later where processors are full
       kill_timeout   = "600s" # STOP_GRACE_MS, and 30 s to hand over the calls that are left. The client allows no more.
       consul {}               # a token under consul/policies/calls.hcl, in CONSUL_HTTP_TOKEN
       artifact {

@@ -1,9 +1,5 @@
 # The WhatsApp shards. Allocation k is shard k + 1 and keeps its logins on the volume wa-auth[k], which must exist
-# before the count grows (nomad/volumes). Scaling down keeps the volumes.
-#
-# Each shard has secrets of its own: SHARD_TOKEN_<n> and AUTH_KEYS_<n> in nomad/jobs/wa-shards, derived from shard_token
-# and shard_keys in prosaas/secrets, which no task can read. A task sees its own two only: its template renders no
-# other, and its Nomad token cannot read the variable. The node's agent and root user can read those of every shard.
+# before the count grows (nomad/volumes). Scaling down keeps the volumes. nomad/README.md describes its secrets.
 
 variable "whatsapp_release" { type = string }                 # an address with checksum, as `task release` prints it
 variable "platform_pool" { default = "default" }              # the nodes that it may run on
@@ -59,7 +55,6 @@ job "wa-shards" {
       delay_function = "constant"
     }
     disconnect { # a lost node keeps its shards: no other node has their volumes
-      reconcile  = "keep_original"
       replace    = false
       lost_after = "6h" # longer than any repair
     }
@@ -102,8 +97,7 @@ job "wa-shards" {
     task "shard" {
       driver         = "exec"
       user           = "nobody"
-      shutdown_delay = "1s" # the directories of routers follow Consul within that
-      kill_signal    = "SIGTERM"
+      shutdown_delay = "1s"  # the directories of routers follow Consul within that
       kill_timeout   = "15s" # messages in flight are acknowledged, or left to the ledger, within 10 s
       consul {}              # a token under consul/policies/wa-shards.hcl, in CONSUL_HTTP_TOKEN
       artifact {

@@ -130,7 +130,6 @@ job "workers" {
       task "worker" {
         driver       = "exec"
         user         = "nobody"
-        kill_signal  = "SIGTERM"
         kill_timeout = "30s" # jobs in flight are finished or handed back within 25 s
         consul {}            # a token under consul/policies/workers.hcl, in CONSUL_HTTP_TOKEN
         artifact {

@@ -10,8 +10,11 @@ const jobFiles: ReadonlyMap<string, string> = new Map(
   [...new Bun.Glob("nomad/*/*.nomad.hcl").scanSync({ cwd: root })].map((path) => [basename(path, ".nomad.hcl"), path]),
 );
 
+/** Jobs that differ in little share a file, whose variable `job` names one of them. */
+const sharedFiles: Readonly<Record<string, string>> = { migrate: "schema", indexer: "schema" };
+
 export function jobFileOf(name: string): string {
-  const path = jobFiles.get(name);
+  const path = jobFiles.get(sharedFiles[name] ?? name);
   if (path === undefined) throw new Error(`No file nomad/*/${name}.nomad.hcl describes a job ${name}.`);
   return path;
 }
@@ -35,7 +38,9 @@ export async function parseJobFile(
   values: Readonly<Record<string, string>> = {},
 ): Promise<Job> {
   const file = jobFileOf(name);
-  const given = Object.entries(values).map(([key, value]) => `-var=${key}=${value}`);
+  const given = Object.entries({ ...values, ...(name in sharedFiles ? { job: name } : {}) }).map(
+    ([key, value]) => `-var=${key}=${value}`,
+  );
   const { code, stdout, stderr } = await runProgram(["nomad", "job", "run", "-output", ...given, join(root, file)], {
     cwd: root,
     env: { ...process.env, ...environment },

@@ -1,16 +1,21 @@
-# Brings the schema up to date and stores the first admin key. Registered once; each run is a dispatch, because an
-# unchanged batch job does not run again: nomad job dispatch migrate
+# Two jobs on the schema: migrate brings it up to date and stores the first admin key; indexer builds the missing
+# indexes, CONCURRENTLY and one at a time. Registered once; each run is a dispatch, because an unchanged batch job does
+# not run again: nomad job dispatch migrate; nomad job dispatch [-meta drop=NAME,…] indexer
 
+variable "job" { default = "migrate" }           # or indexer
 variable "migrate_release" { type = string }     # an address with checksum, as `task release` prints it
+variable "indexer_release" { type = string }     # as above
 variable "platform_pool" { default = "default" } # the nodes that it may run on
 
-job "migrate" {
+job "schema" {
+  id        = var.job
+  name      = var.job
   type      = "batch"
   node_pool = var.platform_pool
 
-  parameterized {}
+  parameterized { meta_optional = var.job == "indexer" ? ["drop"] : null } # names of indexes to drop, with commas
 
-  group "migrate" {
+  group "schema" {
     volume "usr" {
       type      = "host"
       source    = "usr"
@@ -23,19 +28,18 @@ job "migrate" {
     }
     reschedule { attempts = 0 } # a failed run is for a person to look at
 
-    task "migrate" {
+    task "schema" {
       driver       = "exec"
       user         = "nobody"
-      kill_signal  = "SIGTERM"
       kill_timeout = "20s" # the statement in flight is rolled back
-      consul {}            # a token under consul/policies/migrate.hcl, in CONSUL_HTTP_TOKEN
+      consul {}            # a token under the job's file in consul/policies, in CONSUL_HTTP_TOKEN
       artifact {
-        source      = var.migrate_release
+        source      = { migrate = var.migrate_release, indexer = var.indexer_release }[var.job]
         destination = "app"
       }
       config {
         command  = "/bin/bun"
-        args     = ["run", "services/migrate/main.js"]
+        args     = ["run", "services/${var.job}/main.js"]
         work_dir = "/app"
         cap_drop = ["all"]
       }
@@ -57,9 +61,9 @@ job "migrate" {
         change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
       }
       resources {
-        cpu        = 100 # MHz, a share and not a limit
-        memory     = 192 # MB
-        memory_max = 512 # MB: one process with one connection
+        cpu        = var.job == "indexer" ? 50 : 100 # MHz, a share and not a limit: the services come first
+        memory     = 192                             # MB
+        memory_max = 512                             # MB: one process with one connection
       }
       logs { max_files = 3 } # of 10 MB each
     }
