@@ -8,7 +8,7 @@ import type { Job } from "./nomad.ts";
 import { partOfJob, parts, releaseVariable } from "./release/parts.ts";
 import type { Part } from "./release/parts.ts";
 import { releaseAddress } from "./release/tarball.ts";
-import { checkShared } from "./settings/check.ts";
+import { checkJob, checkShared } from "./settings/check.ts";
 import { serviceJobs } from "./settings/known.ts";
 
 const read = (path: string) => Bun.file(join(root, path)).text();
@@ -79,6 +79,14 @@ describe("job files", () => {
   test.each(kinds)("leave the shared settings of %s to it", async (kind) => {
     const settings = (await read(`nomad/env/${kind}.settings`)).replaceAll(/\{\w+\}/g, "1");
     expect(checkShared(parseEnvFile(settings), jobs)).toEqual([]);
+  });
+});
+
+describe("the job prometheus", () => {
+  test("needs no variable and one secret", async () => {
+    const job = await parseJobFile("prometheus", {});
+    expect(checkJob(job, {}, { metrics_token: "m" })).toEqual([]);
+    expect(checkJob(job, {}, { password: "p" })).toHaveLength(1);
   });
 });
 
