@@ -158,6 +158,11 @@ describe("the extension", () => {
   });
 
   test("links the account with page, passkey and code", async () => {
+    await page.evaluate(() =>
+      addEventListener("message", ({ data }) => {
+        if (data?.assertion) Object.assign(globalThis, { answered: Object.keys(data.assertion as object) });
+      }),
+    );
     const prompt = await askForPasskey();
     expect(await prompt.$eval("#origin", (origin) => origin.textContent)).toBe(rig.origin);
     expect(await prompt.evaluate(() => document.body.innerText)).not.toContain("WhatsApp Web");
@@ -165,6 +170,8 @@ describe("the extension", () => {
     expect((await session()).passkey.step).toBe("assertion");
     await press(prompt, "#approve");
     await says("The phone shows a code");
+    const answered = await page.evaluate(() => (globalThis as { answered?: string[] }).answered);
+    expect(answered).toEqual(["id", "rawId", "type", "response"]);
     const shown = await control<{ code: string }>(rig.simulator, "GET", `/phones/${phone}/passkey`);
     await says(shown.code);
     await clickOn("The codes are the same");

@@ -36,7 +36,9 @@
       try {
         const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
         const credential = await navigator.credentials.get({ publicKey });
-        await send({ ask: "answer", assertion: credential.toJSON() });
+        // Without the results of extensions: a site could ask for secrets that the passkey protects, such as `prf`.
+        const { id, rawId, type, response } = credential.toJSON();
+        await send({ ask: "answer", assertion: { id, rawId, type, response } });
       } catch (error) {
         fault.textContent = words(error);
         approve.disabled = false;
