@@ -50,7 +50,7 @@ export function apiLimits(
     // A console page loads about a dozen thumbnails. A phone with a bad connection still reads 4 KiB a second.
     files: { ...slots(files, 4), minBytes: 120 * KiB, windowMs: 30_000 },
     // Heartbeats are sent every 15 s: a reader that misses three has hung up.
-    streams: { total: 1_000, share: 100, shareOfKey: 200, stallMs: 45_000 },
+    streams: { total: 1_000, share: 100, reserved: 250, shareOfKey: 200, stallMs: 45_000 },
   };
 }
 

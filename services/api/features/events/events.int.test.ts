@@ -235,6 +235,21 @@ describe("slots of streams", () => {
     await served.close();
   });
 
+  test("are reserved for businesses without one", async () => {
+    const streams = { total: 4, share: 2, reserved: 1, shareOfKey: 4, stallMs: 2_000 };
+    const served = await createHarness({ feed, validate: false, limits: { streams } });
+    const ask = async ({ id, key }: { id: string; key: string }) => {
+      const headers = { authorization: `Bearer ${key}` };
+      return (await served.app.request(`/v1/businesses/${id}/events`, { headers })).status;
+    };
+    const [first, second, third] = [await served.business(), await served.business(), await served.business()];
+    const statuses = [];
+    for (const business of [first, first, second, second, third]) statuses.push(await ask(business));
+    expect(statuses).toEqual([200, 200, 200, 429, 200]);
+    await until(async () => (await openOf(served)) === 0, { what: "all to be cut off" });
+    await served.close();
+  });
+
   test("are held while a reader keeps reading", async () => {
     const streams = { total: 10, share: 10, shareOfKey: 10, stallMs: 2_000 };
     const served = await createHarness({ feed, validate: false, limits: { streams } });

@@ -53,8 +53,8 @@ export function eventRoutes(
 ): OpenAPIHono<Authenticated> {
   const app = new OpenAPIHono<Authenticated>();
   const { db, feed, metrics } = dependencies;
-  const { share, shareOfKey, total, stallMs } = limits.streams;
-  const open = new Slots({ total, share });
+  const { share, shareOfKey, total, reserved = 0, stallMs } = limits.streams;
+  const open = new Slots({ total, share, reserved });
   const openOfKey = new Slots({ total, share: shareOfKey });
   metrics.gauge("api_event_streams", "Open event streams.", [], (gauge) => gauge.set(open.inUse));
   const stalled = metrics.counter(
@@ -69,7 +69,7 @@ export function eventRoutes(
     if (refusal === "full")
       throw new AppError("unavailable", "Too many event streams are open. Retry shortly.", { retryAfterS: 5 });
     if (refusal === "share") {
-      const detail = `This business has ${share} open event streams. Close some: one carries every event.`;
+      const detail = "This business has reached its share of open event streams. Close some: one carries every event.";
       throw new AppError("rate_limited", detail, { retryAfterS: 5 });
     }
     if (openOfKey.take(keyId) !== null) {
