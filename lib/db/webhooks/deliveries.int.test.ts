@@ -79,3 +79,49 @@ describe("ordered deliveries", () => {
     expect(await due()).toEqual([first, second]);
   });
 });
+
+describe("large payloads", () => {
+  /** An event whose payload is `length` characters long, and a little more. */
+  const large = (length: number) => ({
+    business_id: scope.businessId,
+    event: "message.sent",
+    chat: "1@g.us",
+    at: new Date(),
+    data: { text: "x".repeat(length) },
+  });
+
+  test("end a claim at a megabyte", async () => {
+    await insertDeliveries(forPlatform(database.db), [1_500_000, 500_000, 500_000, 500_000].map(large));
+    const claims: number[] = [];
+    for (let claimed = await due(); claimed.length > 0; claimed = await due()) {
+      claims.push(claimed.length);
+      for (const id of claimed) await record(id, { status: "delivered" });
+    }
+    expect(claims).toEqual([1, 2, 1]);
+  });
+
+  test("are inserted by several statements", async () => {
+    const lengths: number[] = [];
+    const platform = forPlatform(database.db);
+    const spied: typeof platform = {
+      ...platform,
+      run: (work) =>
+        platform.run((sql) =>
+          work(
+            new Proxy(sql, {
+              apply: (target, self, [strings, ...values]: [TemplateStringsArray, ...unknown[]]) => {
+                lengths.push(Math.max(0, ...values.map((value) => (typeof value === "string" ? value.length : 0))));
+                return Reflect.apply(target, self, [strings, ...values]) as unknown;
+              },
+            }),
+          ),
+        ),
+    };
+    await insertDeliveries(
+      spied,
+      Array.from({ length: 10 }, () => large(700_000)),
+    );
+    expect(await ids()).toHaveLength(10);
+    expect(Math.max(...lengths)).toBeLessThan(2.5 * 1024 * 1024);
+  });
+});

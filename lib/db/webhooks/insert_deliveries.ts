@@ -20,21 +20,23 @@ export type DeliverableEvent = {
 /** Hours after which a delivery that no endpoint accepted expires. */
 export const deliveryLifeHours = 24;
 
+/** Characters of payloads in one statement; a longer payload has a statement of its own. */
+const maxStatementLength = 2 * 1024 * 1024;
+
 type Subscriber = Pick<Webhook, "id" | "business_id" | "events">;
 
 /**
  * Inserts a delivery for each endpoint that receives one of the events; returns the ids of these endpoints.
  * Hand-written SQL: every inbound message and receipt passes here, so the endpoints of all businesses are read by one
- * statement and all deliveries are written by one more.
+ * statement, and all deliveries are written by one more unless their payloads are large.
  */
 export async function insertDeliveries(scope: Scope, events: readonly DeliverableEvent[]): Promise<string[]> {
   if (events.length === 0) return [];
   return scope.run(async (sql) => {
     const subscribers = await subscribersOf(sql, events);
-    const deliveries = events.flatMap((event) => recipientsOf(event, subscribers).map((id) => deliveryOf(id, event)));
-    if (deliveries.length === 0) return [];
-    await insertRows(sql, deliveries);
-    return [...new Set(deliveries.map(({ webhook_id }) => webhook_id))];
+    const deliveries = events.flatMap((event) => recipientsOf(event, subscribers).map((id) => ({ id, event })));
+    for (const rows of rowsByStatement(deliveries)) await insertRows(sql, rows);
+    return [...new Set(deliveries.map(({ id }) => id))];
   });
 }
 
@@ -63,6 +65,27 @@ type NewDelivery = ReturnType<typeof deliveryOf>;
 function deliveryOf(webhook_id: string, { business_id, event, chat, at, data }: DeliverableEvent) {
   const payload = JSON.stringify({ type: event, timestamp: at.toISOString(), data: { business_id, ...data } });
   return { id: uuidv7(), webhook_id, business_id, event, chat, payload };
+}
+
+/**
+ * The rows of one statement after the other, each created when it is needed: a batch of long messages has more than a
+ * hundred megabytes of payloads if their business has many endpoints.
+ */
+function* rowsByStatement(deliveries: { id: string; event: DeliverableEvent }[]): Generator<NewDelivery[], undefined> {
+  let rows: NewDelivery[] = [];
+  let length = 0;
+  for (const { id, event } of deliveries) {
+    const row = deliveryOf(id, event);
+    if (rows.length > 0 && length + row.payload.length > maxStatementLength) {
+      yield rows;
+      rows = [];
+      length = 0;
+    }
+    rows.push(row);
+    length += row.payload.length;
+  }
+  if (rows.length > 0) yield rows;
+  return undefined;
 }
 
 async function insertRows(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
