@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../lib/core/ids.ts";
-import { getCall, insertWebhook, listDeliveries } from "../../lib/db/index.ts";
+import { getCall, getDelivery, insertWebhook, listDeliveries } from "../../lib/db/index.ts";
 import { eventsOf } from "../../lib/events/stream.ts";
 import { listLiveCalls } from "../../lib/calls/live_call.ts";
 import { until } from "../../lib/testing/until.ts";
@@ -152,7 +152,8 @@ describe("webhook deliveries of a call", () => {
     await row({ scope }, call);
     const written = await deliveries();
     expect(written.map(({ event }) => event)).toEqual(["call.started", "call.ended"]);
-    expect(JSON.parse(written[1]!.payload)).toMatchObject({
+    const ended = await getDelivery(scope, webhook.id, written[1]!.id);
+    expect(JSON.parse(ended!.payload)).toMatchObject({
       type: "call.ended",
       data: { business_id: scope.businessId, call_sid: call.sid, status: "completed", to: number, streams: 1 },
     });

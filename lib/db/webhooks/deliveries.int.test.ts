@@ -8,6 +8,7 @@ import {
   dueDeliveries,
   forPlatform,
   insertWebhook,
+  listDeliveries,
   recordDeliveries,
   replayDeliveries,
 } from "../index.ts";
@@ -123,5 +124,11 @@ describe("large payloads", () => {
     );
     expect(await ids()).toHaveLength(10);
     expect(Math.max(...lengths)).toBeLessThan(2.5 * 1024 * 1024);
+  });
+
+  test("are not read by a list", async () => {
+    await insertDeliveries(forPlatform(database.db), [large(500_000)]);
+    const [listed] = await listDeliveries(scope, webhook, { limit: 1 });
+    expect(Object.keys(listed!)).not.toContain("payload");
   });
 });

@@ -9,7 +9,7 @@ export { getWebhook } from "./get_webhook.ts";
 export { insertWebhook } from "./insert_webhook.ts";
 export type { NewWebhook } from "./insert_webhook.ts";
 export { listDeliveries } from "./list_deliveries.ts";
-export type { DeliveryFilter } from "./list_deliveries.ts";
+export type { DeliveryFilter, ListedDelivery } from "./list_deliveries.ts";
 export { listDueWebhooks } from "./list_due_webhooks.ts";
 export { listWebhooks } from "./list_webhooks.ts";
 export { recordDeliveries } from "./record_deliveries.ts";

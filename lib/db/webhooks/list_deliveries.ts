@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, lt } from "drizzle-orm";
 import { fetchRows, query } from "../query.ts";
 import type { BusinessScope } from "../scope.ts";
 import { webhookDeliveries } from "./schema.ts";
@@ -12,17 +12,22 @@ export type DeliveryFilter = {
   limit: number;
 };
 
+/** A delivery without its payload, which may have 800 KB. */
+export type ListedDelivery = Omit<WebhookDelivery, "payload">;
+
+const { payload: _payload, ...listed } = getTableColumns(webhookDeliveries);
+
 /** The deliveries of a webhook, newest first. */
 export function listDeliveries(
   scope: BusinessScope,
   webhookId: string,
   { status, event, before, limit }: DeliveryFilter,
-): Promise<WebhookDelivery[]> {
+): Promise<ListedDelivery[]> {
   const { id, webhook_id, business_id } = webhookDeliveries;
   return fetchRows(
     scope,
     query
-      .select()
+      .select(listed)
       .from(webhookDeliveries)
       .where(
         and(

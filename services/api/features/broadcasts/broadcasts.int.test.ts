@@ -73,6 +73,17 @@ describe("creating a broadcast", () => {
   });
 });
 
+describe("broadcasts with long texts", () => {
+  test("are listed in pages of 256 KB", async () => {
+    const { path, key } = await newBroadcast();
+    for (let n = 0; n < 6; n++) await api.request("POST", path, { key, body: { ...sale, text: "x".repeat(60_000) } });
+    const first = (await api.request("GET", `${path}?limit=200`, { key })).body;
+    expect(first.data).toHaveLength(5);
+    const second = (await api.request("GET", `${path}?limit=200&cursor=${first.next_cursor}`, { key })).body;
+    expect(second).toMatchObject({ data: [{}, { name: sale.name, text: sale.text }], next_cursor: null });
+  });
+});
+
 describe("recipients", () => {
   test("are added as JSON or CSV, once each", async () => {
     const { one, key } = await newBroadcast();

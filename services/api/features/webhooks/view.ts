@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import { sharedDate } from "../../../../lib/core/time.ts";
-import type { Webhook, WebhookDelivery } from "../../../../lib/db/index.ts";
+import type { ListedDelivery, Webhook, WebhookDelivery } from "../../../../lib/db/index.ts";
 import type { SubscribableEvent } from "../../../../lib/events/index.ts";
 import { isoOrNull } from "../../http/text.ts";
 import type { deliveryDetail, deliverySchema, webhookSchema } from "./schemas.ts";
@@ -24,7 +24,7 @@ export function webhookView(webhook: Webhook, now = sharedDate()): z.infer<typeo
   };
 }
 
-export function deliveryView(delivery: WebhookDelivery): z.infer<typeof deliverySchema> {
+export function deliveryView(delivery: ListedDelivery): z.infer<typeof deliverySchema> {
   const { last_attempt_at: at } = delivery;
   return {
     id: delivery.id,
