@@ -13,6 +13,7 @@ import { checkSecretRollout, checkSecretsStayHidden, checkTaskAccess } from "./a
 import { checkApiFailover } from "./api_failover.ts";
 import { createCluster, resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { checkMonitoring } from "./monitoring/check_stack.ts";
 import { checkDoctor, checkLogs } from "./operating.ts";
 import { processesOf, serviceProcess } from "./processes.ts";
 import { checkDryRunsAndRefusals, checkScalingUnderLoad, checkConcurrentCommands } from "./scaling.ts";
@@ -200,6 +201,8 @@ describe("a stack", () => {
   test("is healthy to the doctor, who names a fault", () => checkDoctor(cluster, stack), minutes(2));
 
   test("logs a request under its id", () => checkLogs(cluster, api), minutes(1));
+
+  test("is monitored by Prometheus", () => checkMonitoring(cluster, stack), minutes(2));
 
   test("denies a task the resources of others", () => checkTaskAccess(cluster, stack), minutes(1));
 
