@@ -2,6 +2,7 @@ export { addRecipients } from "./add_recipients.ts";
 export type { NewRecipient } from "./add_recipients.ts";
 export { broadcastProgress } from "./broadcast_progress.ts";
 export type { BroadcastProgress } from "./broadcast_progress.ts";
+export { createdWithinADay } from "./created_within_a_day.ts";
 export { doubledAmong, failDuplicates } from "./fail_duplicates.ts";
 export { getBroadcast } from "./get_broadcast.ts";
 export { holdBroadcast, releaseBroadcast } from "./hold.ts";

@@ -47,6 +47,22 @@ describe("creating a broadcast", () => {
     expect((await api.request("GET", path, { key })).body.data).toHaveLength(2);
   });
 
+  test("is limited to a thousand a day", async () => {
+    const { business, path, key } = await newBroadcast();
+    await api.database.owner`
+      insert into broadcasts (id, business_id, name, text, status, time_zone, per_minute)
+      select uuidv7_floor(now() - make_interval(secs => n)), ${business}, 'Sale', 'Hello', 'draft', 'UTC', 300
+      from generate_series(1, 999) n`;
+    expect(await api.request("POST", path, { key, body: sale })).toMatchObject({
+      status: 429,
+      body: { type: "urn:prosaas:problem:quota_exceeded" },
+    });
+    await api.database.owner`
+      update broadcasts set id = uuidv7_floor(now() - interval '25 hours')
+      where id = (select id from broadcasts where business_id = ${business} order by id limit 1)`;
+    expect((await api.request("POST", path, { key, body: sale })).status).toBe(201);
+  });
+
   test("validates field by field", async () => {
     const { path, key } = await newBroadcast();
     const wrong: [Record<string, unknown>, string][] = [

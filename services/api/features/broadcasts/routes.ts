@@ -47,7 +47,8 @@ export function broadcastRoutes(
       description:
         "Sends one text to many recipients, exactly once to each. Without recipients it creates a draft: add " +
         "recipients, then start it. Other messages have priority over messages of broadcasts. Recipients count as " +
-        "queued messages: if they exceed the business's quota, nothing is created.",
+        "queued messages: if they exceed the business's quota, nothing is created. A business may create 1,000 " +
+        "broadcasts in 24 hours.",
       middleware: [businessAccess(db, "broadcasts:write")] as const,
       request: {
         params: businessParams,
