@@ -171,3 +171,35 @@ describe("the announcement of known names", () => {
     expect(stored.get("account-unannounced:777@lid")).toBeUndefined();
   });
 });
+
+describe("two names", () => {
+  const group = "120363000000000001@g.us";
+  const [other, otherLid] = ["5511900000002@s.whatsapp.net", "888@lid"];
+
+  test("of one chat are not different", () => {
+    map("777", "5511987654321");
+    book.respelled(spelling, number);
+    for (const name of [number, spelling, lid, "777:3@lid"]) expect(book.areDifferent(number, name)).toBeFalse();
+    expect(book.areDifferent(group, group)).toBeFalse();
+  });
+
+  test("of two chats are different", () => {
+    map("777", "5511987654321");
+    map("888", "5511900000002");
+    for (const [one, two] of [
+      [group, number],
+      [lid, group],
+      [group, "120363000000000002@g.us"],
+      [group, "5511900000003@s.whatsapp.net"],
+      [number, other],
+      [number, otherLid],
+      [lid, other],
+    ] as const)
+      expect(book.areDifferent(one, two), `${one} ${two}`).toBeTrue();
+  });
+
+  test("may be one account without a known LID", () => {
+    expect(book.areDifferent(number, lid)).toBeFalse();
+    expect(book.areDifferent(number, other)).toBeFalse();
+  });
+});

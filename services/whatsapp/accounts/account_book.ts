@@ -1,4 +1,4 @@
-import { isLidUser, isPnUser, jidDecode } from "@whiskeysockets/baileys";
+import { isJidGroup, isLidUser, isPnUser, jidDecode } from "@whiskeysockets/baileys";
 import type { SignalDataSet } from "@whiskeysockets/baileys";
 import type { AccountName } from "../../../lib/contracts/shard/schemas.ts";
 import type { AuthState } from "../auth/auth_state.ts";
@@ -59,6 +59,18 @@ export class AccountBook {
     const { user } = jidDecode(chat) ?? {};
     const lid = isPnUser(chat) && user !== undefined ? this.#options.auth.lookUp("lid-mapping", user) : undefined;
     return typeof lid === "string" ? [chat, lidJid(lid)] : [chat];
+  }
+
+  /**
+   * True if two names are certainly of different chats: of two groups, of a group and a person, or of two people whose
+   * LIDs are known.
+   */
+  areDifferent(one: string, other: string): boolean {
+    const [names, others] = [this.namesOf(one), this.namesOf(other)];
+    if (names.some((name) => others.includes(name))) return false;
+    // No account is a group, whatever names of it are known.
+    if ([...names, ...others].some((name) => isJidGroup(name))) return true;
+    return [names, others].every((known) => known.some((name) => isLidUser(name)));
   }
 
   /** The names that map to another chat, among those of one account. */

@@ -91,7 +91,7 @@ export class Intake {
     const own = new Set(ownJidsOf(me()));
     const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))
       .map((receipt) => named(receipt, accounts))
-      .flatMap((receipt) => (receipt.member === undefined ? receipt : this.#groupReceipt(receipt)));
+      .flatMap((receipt) => this.#ofItsChat(receipt));
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 
@@ -201,12 +201,15 @@ export class Intake {
   }
 
   /**
-   * Members also acknowledge what the business writes on its phone; only messages of this API are counted. Members of
-   * another group could name any message.
+   * Drops receipts of people who know the id of a message and are not its recipients: a member of a group could name a
+   * message of the group as if it were alone in its chat, and a member of another group any message. Members also
+   * acknowledge what the business writes on its phone; of groups, only messages of this API are counted.
    */
-  #groupReceipt(receipt: ReceiptData): ReceiptData[] {
+  #ofItsChat(receipt: ReceiptData): ReceiptData[] {
     const sent = this.#options.sentTo(receipt.wa_message_id);
-    return sent?.chat === receipt.chat ? [{ ...receipt, recipients: sent.recipients }] : [];
+    if (receipt.member !== undefined)
+      return sent?.chat === receipt.chat ? [{ ...receipt, recipients: sent.recipients }] : [];
+    return sent !== undefined && this.#options.accounts.areDifferent(sent.chat, receipt.chat) ? [] : [receipt];
   }
 
   /** Yields between slices, since one stanza may name thousands of messages. */

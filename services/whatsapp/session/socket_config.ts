@@ -26,7 +26,7 @@ type Parts = { intake: Intake; relay: Relay; control: ConnectionControl; account
 
 /** Baileys' settings for one connection. */
 export function socketConfig(
-  { url, proxyUrl, deviceName, auth, logger, sentMessage, version, events, contactSalt }: ConnectionOptions,
+  { url, proxyUrl, deviceName, auth, logger, sentMessage, sentTo, version, events, contactSalt }: ConnectionOptions,
   { intake, relay, control, accounts }: Parts,
 ): Parameters<typeof makeWASocket>[0] {
   /** Settings that our patch reads. */
@@ -61,8 +61,11 @@ export function socketConfig(
     enableRecentMessageCache: false,
     cachedGroupMetadata: (group) => relay.groups.of(group),
     getMessage: async ({ id, remoteJid }) => {
-      const body = id ? sentMessage(id) : undefined;
-      return body && remoteJid ? relay.again(remoteJid, proto.Message.decode(body)) : undefined;
+      const chat = id ? sentTo(id)?.chat : undefined;
+      // A message goes to its recipients alone: anyone who knows its id may request it.
+      if (!id || !remoteJid || chat === undefined || accounts.areDifferent(chat, remoteJid)) return undefined;
+      const body = sentMessage(id);
+      return body && relay.again(remoteJid, proto.Message.decode(body));
     },
     // Everything inbound waits during this delay: a stranger's garbage must not stop the session for a quarter of a
     // second each time.
