@@ -20,7 +20,7 @@ import type { Decoded, DecodedPlaintext } from "./decoder.ts";
 import { inboundWithout } from "./inbound.ts";
 import { missingContent } from "./placeholders.ts";
 import type { Missing } from "./placeholders.ts";
-import { receiptsOf } from "./receipts.ts";
+import { limitRetry, receiptsOf } from "./receipts.ts";
 import { untilDurable } from "./until_durable.ts";
 
 /** A group message has two: the message, and the sender key to it. */
@@ -92,6 +92,7 @@ export class Intake {
     const receipts = receiptsOf(stanza, (jid) => own.has(jidNormalizedUser(jid)))
       .map((receipt) => named(receipt, accounts))
       .flatMap((receipt) => this.#ofItsChat(receipt));
+    limitRetry(stanza);
     if (receipts.length > 0) this.#options.control.holdOutput(this.#journal(receipts));
   }
 

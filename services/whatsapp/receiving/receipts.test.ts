@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { receiptsOf } from "./receipts.ts";
+import type { BinaryNode } from "@whiskeysockets/baileys";
+import { limitRetry, receiptsOf } from "./receipts.ts";
 
 const notOwn = () => false;
 const receipt = (attrs: Record<string, string>, items: string[] = []) => ({
@@ -99,5 +100,30 @@ describe("receiptsOf", () => {
   test("ignores ids that no phone creates", () => {
     const ids = receiptsOf(receipt({}, ["B", "x".repeat(1_000_000)]), notOwn).map((each) => each.wa_message_id);
     expect(ids).toEqual(["A", "B"]);
+  });
+});
+
+describe("a retry receipt", () => {
+  const retry = (ids: string[]) => ({
+    tag: "receipt",
+    attrs: { id: "A", from: "1@lid", type: "retry" },
+    content: [
+      { tag: "retry", attrs: { id: "A" }, content: ids.map((id) => ({ tag: "item", attrs: { id } })) },
+      { tag: "keys", attrs: {}, content: [{ tag: "type", attrs: {} }] },
+    ] as BinaryNode[],
+  });
+  const limited = (ids: string[]) => {
+    const receipt = retry(ids);
+    limitRetry(receipt);
+    expect(receipt.content[1]).toEqual(retry([]).content[1]);
+    return (receipt.content[0]!.content as BinaryNode[]).map(({ attrs }) => attrs["id"]);
+  };
+
+  test("names each message once", () => {
+    expect(limited(["A", "B", "B", "A", "C"])).toEqual(["B", "C"]);
+  });
+
+  test("names 32 messages at most", () => {
+    expect(limited(Array.from({ length: 10_000 }, (_, n) => `M${n}`))).toHaveLength(31);
   });
 });

@@ -67,3 +67,24 @@ function timeOf(seconds: string | undefined, now: number): number {
   const isPast = at >= 0 && at <= now - 2000;
   return isPast ? at : now;
 }
+
+/** Messages that one retry receipt may request again. Phones request them one by one. */
+const maxRetried = 32;
+
+/**
+ * Removes repeated messages, and those beyond the limit, from a retry receipt. Baileys reads each message of it from
+ * the ledger before it sends the first one: one stanza could name a long message ten thousand times.
+ */
+export function limitRetry({ attrs, content }: BinaryNode): void {
+  if (attrs["type"] !== "retry" || !Array.isArray(content)) return;
+  const named = new Set([attrs["id"]]);
+  for (const child of content) {
+    if (!Array.isArray(child.content)) continue;
+    child.content = child.content.filter(({ tag, attrs: { id } }) => {
+      if (tag !== "item") return true;
+      if (named.has(id) || named.size >= maxRetried) return false;
+      named.add(id);
+      return true;
+    });
+  }
+}

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { watchEventLoop } from "../../../lib/runtime/event_loop.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { requestRetry } from "../../simulator/whatsapp/messages/show.ts";
 import { phoneJid } from "../../simulator/whatsapp/wire/jid.ts";
 import { node, nowS } from "../../simulator/whatsapp/wire/stanza.ts";
+import type { BinaryNode } from "../../simulator/whatsapp/wire/stanza.ts";
 import { shardScenario } from "../testing/scenario.ts";
 import { makePhone, newPhone, screenOf, text } from "../testing/shard_under_test.ts";
 
@@ -14,6 +16,11 @@ const phoneOf = (number: string) => scenario.simulator.simulation.phones.get(num
 /** The business's device. */
 const device = () => [...phoneOf(scenario.phone).devices.values()][0]!;
 const answered = () => until(async () => (await scenario.waitingMail()) === 0, { what: "the acknowledgements" });
+
+const retryOf = (from: string, id: string, items: BinaryNode[] = []) =>
+  node("receipt", { from: phoneJid(from), id, type: "retry", t: nowS() }, [
+    node("retry", { count: "1", id, t: nowS(), v: "1" }, items),
+  ]);
 
 /** Pairs the business and sends a message to its group. */
 async function sendToGroup() {
@@ -49,5 +56,39 @@ describe("a stranger who knows the id of a message", () => {
     await answered();
     const receipts = (await shard.readJournal("receipts")).map(({ data }) => data);
     expect(receipts.filter(({ member }) => member == null)).toEqual([]);
+  });
+});
+
+describe("a flood of retry receipts", () => {
+  test("for unknown messages fetches no keys", async () => {
+    const { shard, simulator, business, phone, contact } = scenario;
+    await shard.pair(simulator, business, phone);
+    await shard.send(business, [text(contact, "hello")]);
+    const { stats } = simulator.simulation;
+    const before = stats.queries["encrypt"];
+    for (let n = 0; n < 30; n++) device().mailbox.put(retryOf(contact, `UNKNOWN${n}`));
+    await answered();
+    expect(stats.queries["encrypt"]).toBe(before);
+  });
+
+  test("in one stanza keeps the event loop free", async () => {
+    const { shard, simulator, business, phone, contact } = scenario;
+    await shard.pair(simulator, business, phone);
+    const message = text(contact, "x".repeat(60_000));
+    await shard.send(business, [message]);
+    await answered();
+    const id = message.wa_message_id;
+    const loop = watchEventLoop();
+    device().mailbox.put(
+      retryOf(
+        contact,
+        id,
+        Array.from({ length: 10_000 }, () => node("item", { id })),
+      ),
+    );
+    await answered();
+    const { blockMs } = loop.take();
+    loop.stop();
+    expect(blockMs).toBeLessThan(250);
   });
 });

@@ -23,6 +23,7 @@ function scenario() {
   const logger = baileysLog(createLogger("silent"));
   const transactional = addTransactionCapability(keys, logger, { maxCommitRetries: 1, delayBetweenTriesMs: 1 });
   const repository = durableRepository({
+    me: () => ({ id: "15550001111:2@s.whatsapp.net", lid: "88:2@lid" }),
     keys,
     onMapped: () => {},
     begin: async () => undefined,
@@ -39,14 +40,14 @@ function scenario() {
     return (await baseKey(repository)) !== before;
   };
   /** Processes a retry receipt without keys, for which they are fetched. Returns true if they were. */
-  const retryWithoutKeys = async (...ids: string[]) => {
+  const retryWithoutKeys = async (ids: string[], device = jid) => {
     const { resendSession } = repository as unknown as {
       resendSession: (jid: string, ids: string[], create: () => Promise<void>) => Promise<void>;
     };
     let isFetched = false;
-    await resendSession(jid, ids, async () => {
+    await resendSession(device, ids, async () => {
       isFetched = true;
-      await repository.injectE2ESession({ jid, session: { registrationId: 1, ...bundle(identity, identity) } });
+      await repository.injectE2ESession({ jid: device, session: { registrationId: 1, ...bundle(identity, identity) } });
     });
     return isFetched;
   };
@@ -86,16 +87,22 @@ describe("the keys of a retry receipt", () => {
 
   test("and fetched keys start one session for all messages", async () => {
     const { retry, retryWithoutKeys } = scenario();
-    expect(await retryWithoutKeys("A")).toBeTrue();
-    expect(await retryWithoutKeys("B")).toBeFalse();
+    expect(await retryWithoutKeys(["A"])).toBeTrue();
+    expect(await retryWithoutKeys(["B"])).toBeFalse();
     expect(await retry({ retryOf: ["C"] })).toBeFalse();
     expect(await retry({ retryOf: ["B"] })).toBeTrue();
-    expect(await retryWithoutKeys("D")).toBeFalse();
+    expect(await retryWithoutKeys(["D"])).toBeFalse();
   });
 
   test("for unknown messages start a session each", async () => {
     const { retry } = scenario();
     for (let n = 0; n < 3; n++) expect(await retry({ retryOf: [] })).toBeTrue();
+  });
+
+  test("of strangers are not fetched for unknown messages", async () => {
+    const { retryWithoutKeys } = scenario();
+    expect(await retryWithoutKeys([])).toBeFalse();
+    expect(await retryWithoutKeys([], "88:0@lid")).toBeTrue();
   });
 
   test("without their owner's signature are refused", async () => {

@@ -1,5 +1,6 @@
-import { Curve, DEFAULT_CONNECTION_CONFIG, MISSING_KEYS_ERROR_TEXT } from "@whiskeysockets/baileys";
+import { Curve, DEFAULT_CONNECTION_CONFIG, jidNormalizedUser, MISSING_KEYS_ERROR_TEXT } from "@whiskeysockets/baileys";
 import type {
+  Contact,
   SignalDataSet,
   SignalDataTypeMap,
   SignalKeyStore,
@@ -11,12 +12,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { messageOf } from "../../../lib/core/errors.ts";
 import type { Attempt } from "../receiving/attempts.ts";
 import { KeyedLock } from "../../../lib/core/keyed_lock.ts";
+import { ownJidsOf } from "../codec/jid.ts";
 import { RetrySessions } from "./retry_sessions.ts";
 import { TtlCache } from "./ttl_cache.ts";
 
 export type RepositoryOptions = {
   /** New mappings between numbers and LIDs are about to be stored. */
   onMapped: (entries: SignalDataSet["lid-mapping"]) => void;
+  /** The business's own account, once paired. */
+  me: () => Contact | undefined;
   /** The store itself, beneath Baileys' transactions. */
   keys: SignalKeyStore;
   /**
@@ -139,7 +143,12 @@ export function durableRepository(options: RepositoryOptions): SocketConfig["mak
         ),
       );
 
+    const isOwn = (jid: string) => ownJidsOf(options.me()).includes(jidNormalizedUser(jid));
+
     const resendSession: ResendSession = async (device, messageIds, create) => {
+      // Keys are fetched for a message that can be sent again: WhatsApp throttles an account that fetches them for each
+      // receipt of a stranger. The ledger lacks requests to the business's own phone.
+      if (messageIds.length === 0 && !isOwn(device)) return;
       const { address } = await storedAs(device);
       const { exists } = await repository.validateSession(device);
       if (exists && retrySessions.recordResend(address, messageIds)) return;

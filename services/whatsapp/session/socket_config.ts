@@ -78,6 +78,7 @@ export function socketConfig(
     placeholderResendCache: new TtlCache(100, 60 * minuteMs),
     makeSignalRepository: durableRepository({
       onMapped: (entries) => accounts.mapped(entries),
+      me: () => auth.creds.me,
       keys: auth.keys,
       begin: (ciphertext) => intake.begin(ciphertext),
       onQuarantined: (ciphertext) => intake.quarantined(ciphertext),
