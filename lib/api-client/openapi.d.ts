@@ -511,7 +511,7 @@ export interface paths {
         put?: never;
         /**
          * Connect a WhatsApp account
-         * @description Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is already paired reconnects with its stored login, on request once in 10 s.
+         * @description Starts pairing by QR code or pairing code. Poll the session until its status is open. A business that is already paired reconnects with its stored login, on request once in 10 s. Ten pairings may be started within a minute. Another request is answered with 429.
          */
         post: {
             parameters: {

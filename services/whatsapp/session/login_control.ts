@@ -3,7 +3,9 @@ import { isActive } from "./after_end.ts";
 import { assertNot, assertPaired } from "./guards.ts";
 import type { Login } from "./login.ts";
 import { LoginInterval } from "./login_interval.ts";
+import { PairingLimit } from "./pairing_limit.ts";
 import type { Event, State, Want } from "./states.ts";
+import { prolongsPairing } from "./transition.ts";
 
 type Options = {
   /** Throws if this process no longer owns the shard. */
@@ -18,6 +20,7 @@ type Options = {
 export class LoginControl {
   readonly #options: Options;
   readonly #logins: LoginInterval;
+  readonly #pairings = new PairingLimit();
 
   constructor(options: Options) {
     this.#options = options;
@@ -26,12 +29,13 @@ export class LoginControl {
 
   /**
    * Starts a pairing, or opens a login that is linked already.
-   * @throws AppError "rate_limited" if such a login was opened on request just now.
+   * @throws AppError "rate_limited" if such a login was opened on request just now, or too many pairings were started.
    */
   connect(want: Want): void {
     this.#options.fence();
     if (this.#options.login.load() === undefined) return;
     const { paired } = this.#options.login;
+    if (!paired && !prolongsPairing(this.#state, want)) this.#pairings.take();
     if (paired && !["open", "connecting", "banned"].includes(this.#state.is)) this.#logins.take();
     this.#options.dispatch({ is: "connect", paired, want });
   }

@@ -103,3 +103,24 @@ describe("a login that WhatsApp does not know everywhere yet", () => {
     expect(await endStatus()).toBe("open");
   });
 });
+
+describe("pairings in a loop", () => {
+  test("open ten connections a minute", async () => {
+    const { simulator, shard, business, phone } = scenario;
+    await makePhone(simulator, phone);
+    const { stats } = simulator.simulation;
+    const before = stats.connections_opened;
+    const connect = (body: object) => shard.request("POST", `/sessions/${business}/connect`, body);
+    const statuses: number[] = [];
+    for (let n = 0; n < 15; n++) {
+      statuses.push((await connect({ method: "code", phone })).status, (await connect({ method: "qr" })).status);
+    }
+    // The tenth is by QR code: the requests for one that follow only prolong it.
+    const later = Array.from({ length: 10 }, () => [429, 202]).flat();
+    expect(statuses).toEqual([...Array.from({ length: 10 }, () => 202), ...later]);
+    // The pairing in progress goes on, and is prolonged.
+    await shard.reaches(business, "qr");
+    expect((await connect({ method: "qr" })).status).toBe(202);
+    expect(stats.connections_opened - before).toBeLessThanOrEqual(10);
+  });
+});

@@ -1,7 +1,7 @@
 import { stoppedReason } from "../../../lib/contracts/shard/index.ts";
 import { afterDeafness, afterEnd, afterGarble, awaitBanEnd, isActive, tryingOf } from "./after_end.ts";
 import { pairingWindowMs, storeRetryMs, unchanged } from "./states.ts";
-import type { Event, Pairing, State, Step, Trying } from "./states.ts";
+import type { Event, Pairing, State, Step, Trying, Want } from "./states.ts";
 
 /** Decides the next state of a session and the actions to perform. Pure; the diagram is in states.ts. */
 export function transition(state: State, event: Event, now: number, random: () => number = Math.random): Step {
@@ -135,7 +135,7 @@ function connect(state: State, event: Extract<Event, { is: "connect" }>, now: nu
   const pairing: Pairing =
     event.want.method === "qr" ? { ...event.want, until } : { method: "code", phone: event.want.phone, until };
   const current = isPairing(state) ? state.pairing : undefined;
-  if (current && isSameRequest(current, pairing)) {
+  if (current && prolongsPairing(state, event.want)) {
     const extended = { ...current, until: Math.max(current.until, until) };
     return { state: { ...(state as Trying & State), pairing: extended } as State, actions: [] };
   }
@@ -151,7 +151,12 @@ function suspend(state: State, paired: boolean): Step {
   return { state: suspension, actions: [{ do: "suspend", suspension }, { do: "disconnect" }] };
 }
 
-function isSameRequest(a: Pairing, b: Pairing): boolean {
+/** True if a pairing of this kind is in progress, so that a request for one opens no other connection. */
+export function prolongsPairing(state: State, want: Want): boolean {
+  return isPairing(state) && state.pairing !== undefined && isSameRequest(state.pairing, want);
+}
+
+function isSameRequest(a: Want, b: Want): boolean {
   if (a.method === "code") return b.method === "code" && a.phone === b.phone;
   return b.method === "qr" && a.deviceName === b.deviceName;
 }
