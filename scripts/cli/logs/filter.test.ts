@@ -36,6 +36,13 @@ describe("passes", () => {
     const of = (level: string, line: Entry) => passes({ ...all, level: parseLevel(level) }, line);
     expect([of("info", request), of("warn", request), of("error", request)]).toEqual([true, true, false]);
     expect([of("error", plain), of("error", entry("listening"))]).toEqual([true, false]);
+    for (const [text, warns] of [
+      ["2026-11-30 17:10:36.230 UTC [1] LOG:  starting PostgreSQL", false],
+      ["2026-11-30 17:10:36.230 UTC [1] FATAL:  the database system is starting up", true],
+      ["2026/11/30 15:42:07 [notice] 8#8: signal 1", false],
+      ["2026/11/30 15:42:07 [warn] 8#8: low", true],
+    ] as const)
+      expect([text, of("warn", entry(text, "stderr"))]).toEqual([text, warns]);
     expect(() => parseLevel("loud")).toThrow("trace, debug, info, warn, error");
   });
 });

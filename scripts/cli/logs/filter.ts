@@ -18,10 +18,26 @@ export function passes({ since, level, texts }: Filter, { at, fields, text, sour
   if (at < since && at !== Number.NEGATIVE_INFINITY) return false;
   if (!texts.every((wanted) => text.includes(wanted))) return false;
   if (level === undefined) return true;
-  const own = levels.indexOf(fields?.["level"] as Level);
+  const own = fields === null ? levelOfText(text) : levels.find((one) => one === fields["level"]);
   // A line without a level is a fault only where programs write faults.
-  return own < 0 ? source.stream === "stderr" : own >= levels.indexOf(level);
+  if (own === undefined) return source.stream === "stderr";
+  return levels.indexOf(own) >= levels.indexOf(level);
 }
+
+/** The level that Postgres, pgbouncer, nginx or consul-template writes after the time. */
+function levelOfText(text: string): Level | undefined {
+  const [, word] = /^.{0,80}?\b(DEBUG|INFO|LOG|NOTICE|WARN|WARNING|ERROR|FATAL|PANIC)\b[\]:]/i.exec(text) ?? [];
+  return word === undefined ? undefined : (levelsOfWords[word.toUpperCase()] ?? "error");
+}
+
+const levelsOfWords: Record<string, Level> = {
+  DEBUG: "debug",
+  INFO: "info",
+  LOG: "info",
+  NOTICE: "info",
+  WARN: "warn",
+  WARNING: "warn",
+};
 
 const units: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

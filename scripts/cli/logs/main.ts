@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { Option } from "@commander-js/extra-typings";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { sleep } from "../../../lib/core/time.ts";
 import { createNomad } from "../../stack/nomad.ts";
@@ -17,14 +18,19 @@ const command = commandLine(
   "logs",
   `Print the logs of all allocations of services, merged by time.
 
-A service is a job (api), or a group of one (workers/high); all by default. Lines that are not JSON keep
-their order, and pass --level only on the standard error. Allocations that ended are read, too.`,
+A service is a job (api), or a group of one (workers/high); all by default. Allocations that ended
+are read, too. Lines that are not JSON keep their order. Those without a level pass --level only if
+they are on the standard error.`,
   "-- [SERVICE…] [OPTIONS]",
 )
   .argument("[services...]")
   .option("--request-id <id>", "only lines that contain the id of a request (x-request-id)")
   .option("--business <id>", "only lines that contain the id of a business")
-  .option("--since <age>", "lines of the last 30s, 10m, 2h or 1d", parseAge, parseAge("10m"))
+  .addOption(
+    new Option("--since <age>", "lines of the last 30s, 10m, 2h or 1d")
+      .argParser(parseAge)
+      .default(parseAge("10m"), "10m"),
+  )
   .option("--level <level>", "only lines of this level or above: trace, debug, info, warn, error", parseLevel)
   .option("-f, --follow", "go on with new lines, also of new allocations", false)
   .option("--json", "print each line as a JSON object with its allocation", false)
@@ -41,8 +47,6 @@ const filter: Filter = {
 const holdMs = 500;
 /** Between two looks for new allocations. */
 const lookEveryMs = 2_000;
-/** Logs that are opened at once. */
-const openedAtOnce = 16;
 
 const address = await readNomadAddress();
 const nomad = createNomad(address);
@@ -51,6 +55,8 @@ const keyOf = ({ allocation, task, stream }: ChosenSource) => `${allocation} ${t
 const known = new Set<string>();
 /** The time of the last line of each log. */
 const lastSeen = new Map<string, number>();
+/** Logs whose failure was reported. */
+const broken = new Set<string>();
 let failed = 0;
 
 const merged = new Merge<Entry>({
@@ -70,30 +76,25 @@ async function addNew(): Promise<void> {
     (source) => !known.has(keyOf(source)),
   );
   for (const source of added) known.add(keyOf(source));
-  for (let from = 0; from < added.length; from += openedAtOnce)
-    await Promise.all(added.slice(from, from + openedAtOnce).map(add));
-}
-
-async function add(source: ChosenSource): Promise<void> {
-  const since = Math.max(filter.since, (lastSeen.get(keyOf(source)) ?? 0) + 1);
-  try {
-    const entries = await openEntries(reader, source, { since, follow: follow && source.isRunning });
-    if (entries !== null) merged.add(tracked(source, entries, since));
-  } catch (error) {
-    report(`${source.stream} of ${source.name} could not be read`, error);
-  }
+  for (const source of added) merged.add(entriesSince(source));
 }
 
 /** A running task's log that breaks off, as with its agent, is opened again at the next look, where it ended. */
-async function* tracked(source: ChosenSource, entries: AsyncIterable<Entry>, since: number): AsyncGenerator<Entry> {
+async function* entriesSince(source: ChosenSource): AsyncGenerator<Entry> {
+  const key = keyOf(source);
+  const seen = lastSeen.get(key);
+  const since = Math.max(filter.since, seen ?? 0);
   try {
-    for await (const entry of entries) {
-      if (entry.at < since && lastSeen.has(keyOf(source))) continue;
+    for await (const entry of openEntries(reader, source, { since, follow: follow && source.isRunning })) {
+      if (seen !== undefined && entry.at <= seen) continue;
       yield entry;
-      lastSeen.set(keyOf(source), entry.at);
+      lastSeen.set(key, entry.at);
     }
+  } catch (error) {
+    if (!broken.has(key)) report(`${source.stream} of ${source.name} could not be read`, error);
+    broken.add(key);
   } finally {
-    if (follow && source.isRunning) known.delete(keyOf(source));
+    if (follow && source.isRunning) known.delete(key);
   }
 }
 

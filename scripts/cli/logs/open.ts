@@ -70,13 +70,16 @@ async function readFirst(
   return { text: Buffer.concat(parts).toString(), isWhole: true };
 }
 
-/** The entries of a log since then, and those that follow if it is followed. Null if Nomad has no such log. */
-export async function openEntries(
+/**
+ * The entries of a log since then, and those that follow if it is followed; none if Nomad has no such log. The log is
+ * opened at the first entry: Nomad answers a request that follows an empty log with the log's first byte.
+ */
+export async function* openEntries(
   reader: Reader,
   source: Source,
   { since, follow }: { since: number; follow: boolean },
-): Promise<AsyncIterable<Entry> | null> {
+): AsyncGenerator<Entry> {
   const begin = await findBegin(reader, source, since);
   const chunks = await reader.read(source, begin, follow);
-  return chunks && entriesOf(source, linesOf(chunks), { isCut: begin.origin === "end" });
+  if (chunks !== null) yield* entriesOf(source, linesOf(chunks), { isCut: begin.origin === "end" });
 }

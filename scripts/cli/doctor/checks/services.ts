@@ -22,7 +22,10 @@ export function judgeServices(critical: readonly CriticalCheck[]): Fault[] {
       const nodes = [...new Set(checks.map(({ node }) => node))].join(", ");
       const [first] = checks;
       const found = `Service ${service} fails ${count(checks.length, "check")} on ${nodes}: `;
-      return error(`${found}${quoted(`${first!.check}: ${first!.output}`)}`, "See its log: task logs -- JOB");
+      return error(
+        `${found}${quoted(`${first!.check}: ${first!.output}`)}`,
+        "See: task status, task logs -- --level warn",
+      );
     }),
   ];
 }
