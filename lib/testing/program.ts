@@ -2,11 +2,17 @@ import { join } from "node:path";
 
 const root = join(import.meta.dir, "../..");
 
-/** Variables that every program needs. Below HOME, Bun finds the modules that it transpiled before. */
-export const programEnv = (): Record<string, string> => ({
-  PATH: process.env["PATH"] ?? "",
-  HOME: process.env["HOME"] ?? "",
-});
+/**
+ * Variables that every program needs. Below HOME, Bun finds the modules that it transpiled before; `./scripts/test int`
+ * sets when the allocator returns memory.
+ */
+export const programEnv = (): Record<string, string> =>
+  Object.fromEntries(
+    ["PATH", "HOME", "mimalloc_purge_delay"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 
 /**
  * Returns the command line of a service's program, such as "services/api/main.ts". `./scripts/test int` bundles the
