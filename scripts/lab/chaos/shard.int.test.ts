@@ -33,7 +33,7 @@ describe("chaos:shard", () => {
       steps: steps.filter(({ name }) => once.has(name)),
       businesses: 4,
       contacts: 3,
-      perSecond: 20,
+      perSecond: 10,
       scenarioEvery: 10,
       messages: 400,
       seconds: 0.5,
