@@ -59,6 +59,14 @@ export async function createTalkingBusiness() {
   const view = () => workers.deps.shards.view(at, business);
   await simulator.scan(phone, await until(async () => (await view()).qr, { what: "a QR code" }));
   await until(async () => (await view()).status === "open", { what: "the session to open" });
+  // The workers store the states of the pairing later. Until then Postgres has no paired session, and refuses messages.
+  const stored = async () => {
+    const rows = await workers.database.owner`
+      select 1 from whatsapp_sessions
+      where business_id = ${business} and phone = ${phone} and status = 'open' and paired`;
+    return rows.length > 0;
+  };
+  await until(stored, { what: "the open session in Postgres" });
 
   const home = async () => (await getBusiness(forBusiness(workers.database.db, business)))!.whatsapp_shard!;
 
