@@ -74,7 +74,7 @@ afterAll(async () => {
 describe("upstreams", () => {
   test("refuse at once without an instance", async () => {
     const rendered = await render();
-    expect(rendered.match(/server 127\.0\.0\.1:65535;/g)).toHaveLength(2);
+    expect(rendered.match(/server 127\.0\.0\.1:65535;/g)).toHaveLength(3);
   });
 
   test("list every healthy instance and no deregistered one", async () => {

@@ -21,8 +21,8 @@ beforeAll(async () => {
   await edge.register("prosaas-api", silentInstance.port!);
   await edge.register("prosaas-calls", silentInstance.port!);
   const upstream = `:${silentInstance.port} `;
-  await until(async () => (await edge.configuration()).split(upstream).length === 3, {
-    what: "both instances of both services at the edge",
+  await until(async () => (await edge.configuration()).split(upstream).length === 4, {
+    what: "the instance in each upstream",
   });
   // The workers of the configuration before take requests until they have ended.
   await until(async () => {
