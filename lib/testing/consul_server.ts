@@ -27,8 +27,6 @@ export async function startConsulServer(settings: Record<string, unknown> = {}):
       stdin: "ignore",
       stdout: log,
       stderr: log,
-      // Go's scheduler looks for work on each core: half of the CPU time of an agent, which mostly idles.
-      env: { ...process.env, GOMAXPROCS: "1" },
     },
   );
   const stop = async () => {
