@@ -16,6 +16,7 @@ export class SavedCall {
   readonly #hooks: SavedCallHooks;
   #call: CallState;
   #saving: Promise<void> = Promise.resolve();
+  #isSuperseded = false;
 
   constructor(core: Pick<Core, "store" | "capacity" | "logger">, call: CallState, hooks: SavedCallHooks) {
     this.#core = core;
@@ -46,8 +47,9 @@ export class SavedCall {
     return this.#saving;
   }
 
-  /** While Redis is unavailable, the lease expires instead. */
+  /** Releases the slot unless another stream carries the call. Without Redis, the lease expires instead. */
   async releaseSlot(): Promise<void> {
+    if (this.#isSuperseded) return;
     const { call_sid: callSid, business_id: businessId } = this.#call;
     await this.#core.capacity.release({ callSid, businessId }).catch(() => {});
   }
@@ -78,6 +80,7 @@ export class SavedCall {
 
   /** The call ended or continues in another stream. */
   async #yield(call: CallState): Promise<void> {
+    this.#isSuperseded = call.step !== "ended";
     if (this.#hooks.isLive()) this.#hooks.onSuperseded();
     // This replica may have renewed the slot after another one released it.
     if (call.step === "ended") await this.releaseSlot();
