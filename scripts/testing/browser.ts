@@ -1,5 +1,5 @@
-import { launch } from "puppeteer-core";
-import type { Browser } from "puppeteer-core";
+import { launch, TimeoutError } from "puppeteer-core";
+import type { Browser, Page } from "puppeteer-core";
 
 type BrowserOptions = {
   userDataDir: string;
@@ -25,5 +25,17 @@ export function startBrowser({
     ...(extensions === undefined ? {} : { enableExtensions: extensions }),
     userDataDir,
     timeout: 60_000,
+  });
+}
+
+/**
+ * Loads a page, if need be a second time. Beside other tests on two cores, Chromium once reported no load event within
+ * a minute, of a page that the server had answered before and after (puppeteer #10419 looks alike).
+ */
+export async function load(page: Page, url: string): Promise<void> {
+  await page.goto(url, { timeout: 20_000 }).catch((error: unknown) => {
+    if (!(error instanceof TimeoutError)) throw error;
+    console.warn(`${url} did not load within 20 s: ${error.message}; trying again`);
+    return page.goto(url);
   });
 }

@@ -12,7 +12,7 @@ import { testRedisUrl } from "../../lib/testing/servers.ts";
 import { createHarness } from "../../services/api/testing/harness.ts";
 import { buildConsole } from "../../services/console/build.ts";
 import { startEdge } from "../lab/rig/edge.ts";
-import { startBrowser } from "./browser.ts";
+import { load, startBrowser } from "./browser.ts";
 
 /**
  * The console in a real browser: bundled, served by nginx with its real configuration, over the whole API on a real
@@ -78,7 +78,7 @@ export async function startConsoleRig() {
     if (message.type() === "error") faults.push(`${message.text()} ${message.location().url ?? ""}`);
   });
   page.on("pageerror", (error) => faults.push(String(error)));
-  await page.goto(origin);
+  await load(page, origin);
 
   const running = started.move();
   return {

@@ -4,6 +4,7 @@ import { until } from "../../lib/testing/until.ts";
 import { Authenticator } from "../../services/simulator/testing/authenticator.ts";
 import { defaultPasskeyTimes } from "../../services/whatsapp/session/passkey/progress.ts";
 import { control, makePhone, newPhone } from "../../services/whatsapp/testing/shard_under_test.ts";
+import { load } from "./browser.ts";
 import { startPasskeyRig } from "./passkey_rig.ts";
 import type { PasskeyRig } from "./passkey_rig.ts";
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
   rig = await startPasskeyRig({ ...defaultPasskeyTimes, handoffMs: 0 });
   page = await rig.browser.newPage();
   page.setDefaultTimeout(patience.timeout);
-  await page.goto(rig.origin);
+  await load(page, rig.origin);
   await page.waitForSelector("#key");
   await page.type("#key", rig.api.adminKey);
   await page.keyboard.press("Enter");

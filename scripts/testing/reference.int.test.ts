@@ -11,7 +11,7 @@ import { createHarness } from "../../services/api/testing/harness.ts";
 import type { Harness } from "../../services/api/testing/harness.ts";
 import { startEdge } from "../lab/rig/edge.ts";
 import type { Edge } from "../lab/rig/edge.ts";
-import { startBrowser } from "./browser.ts";
+import { load, startBrowser } from "./browser.ts";
 
 /* The API reference in a real browser, served by the API through nginx with its real configuration. */
 let folder: string;
@@ -60,7 +60,7 @@ beforeEach(async () => {
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("request", (request) => !request.url().startsWith(`${origin}/`) && foreign.push(request.url()));
-  await page.goto(`${origin}/docs`);
+  await load(page, `${origin}/docs`);
   await page.waitForSelector("#search", { visible: true });
 }, 120_000);
 
