@@ -10,8 +10,8 @@ type Feed<E> = {
 
 export type MergeOptions = {
   /**
-   * How long an entry waits for earlier ones of other feeds, in ms. Infinity for logs that end. A feed that goes on
-   * for ever is silent for most of the time: without a limit, nothing would be merged before it speaks.
+   * How long an entry waits for earlier ones of other feeds, in ms. Infinity for logs that end. A followed feed
+   * is idle for most of the time: without a limit, nothing would be merged until its next entry.
    */
   holdMs: number;
   /** Called for a feed that fails; the others go on. */

@@ -4,7 +4,7 @@ import { entriesOf, fieldsOf, timeOf } from "./entry.ts";
 import type { Entry, Source } from "./entry.ts";
 import { linesOf } from "./lines.ts";
 
-/** Where to begin to read a log: so many bytes before its end, or at its start. */
+/** Position at which reading begins: a number of bytes after the start of a log, or before its end. */
 type Begin = { origin: "start" | "end"; offset: number };
 const start: Begin = { origin: "start", offset: 0 };
 

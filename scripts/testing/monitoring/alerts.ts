@@ -22,7 +22,7 @@ export type Fault = {
   name: string;
   /** Samples by series, one every 15 s, in promtool's notation. */
   series: Record<string, string>;
-  /** Labels of the alert but for its name and severity. */
+  /** Labels of the alert except its name and severity. */
   labels: Record<string, string>;
   /** Minutes after the start at which the alert no longer fires. */
   clearsAt: number;

@@ -1,9 +1,9 @@
 import { messageOf } from "../../../lib/core/errors.ts";
-import { sleep } from "../../../lib/core/time.ts";
 import type { CallState } from "../state/call.ts";
 import type { Carrier } from "../twilio/rest.ts";
 import type { Core } from "./core.ts";
 import type { PublicUrls } from "./instructions.ts";
+import { repeatedly } from "./repeatedly.ts";
 import { maxFruitless } from "./resume.ts";
 
 /** Replicas save the calls that they carry every 2 s (streams/carried.ts). */
@@ -66,15 +66,8 @@ function isOrphan({ step, fruitless }: CallState): boolean {
   return step === "streaming" || (step === "broken" && fruitless < maxFruitless);
 }
 
-/** Checks until the signal aborts. Every replica checks. */
-export async function keepCheckingOrphans(core: Core, options: OrphanOptions, signal: AbortSignal): Promise<void> {
-  const check = createOrphanCheck(core, options);
-  while (!signal.aborted) {
-    // Jitter, so that replicas that started together do not check at the same moment.
-    await sleep(checkMs * (0.75 + Math.random() / 2), signal).catch(() => {});
-    if (signal.aborted) return;
-    await check().catch((error: unknown) =>
-      core.logger.warn({ error: messageOf(error) }, "the check for orphaned calls failed"),
-    );
-  }
+/** Checks until the signal aborts. */
+export function keepCheckingOrphans(core: Core, options: OrphanOptions, signal: AbortSignal): Promise<void> {
+  const failure = "the check for orphaned calls failed";
+  return repeatedly(createOrphanCheck(core, options), { everyMs: checkMs, signal, logger: core.logger, failure });
 }

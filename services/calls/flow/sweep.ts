@@ -1,8 +1,7 @@
-import { messageOf } from "../../../lib/core/errors.ts";
-import { sleep } from "../../../lib/core/time.ts";
 import type { Core } from "./core.ts";
 import { endCall } from "./end.ts";
 import { offerMs } from "./instructions.ts";
+import { repeatedly } from "./repeatedly.ts";
 
 /** A call without a change for this long is over. A live call changes more often in every step. */
 export const silentMs = offerMs + 30_000;
@@ -37,17 +36,12 @@ export async function sweepCalls(core: Core, silent = silentMs): Promise<number>
   return swept;
 }
 
-/** Sweeps periodically until the signal aborts. Every replica sweeps; ending a call is idempotent. */
-export async function keepSweeping(
-  core: Core,
-  { everyMs, signal }: { everyMs: number; signal: AbortSignal },
-): Promise<void> {
-  while (!signal.aborted) {
-    // Jitter, so that replicas that started together do not sweep at the same moment.
-    await sleep(everyMs * (0.75 + Math.random() / 2), signal).catch(() => {});
-    if (signal.aborted) return;
-    await sweepCalls(core).catch((error: unknown) =>
-      core.logger.warn({ error: messageOf(error) }, "the sweep of calls failed"),
-    );
-  }
+/** Sweeps until the signal aborts. Ending a call is idempotent, so every replica may sweep. */
+export function keepSweeping(core: Core, { everyMs, signal }: { everyMs: number; signal: AbortSignal }): Promise<void> {
+  return repeatedly(() => sweepCalls(core), {
+    everyMs,
+    signal,
+    logger: core.logger,
+    failure: "the sweep of calls failed",
+  });
 }

@@ -90,7 +90,7 @@ describe("a request for content on an open connection", () => {
   });
 });
 
-describe("what a sender chose", () => {
+describe("text chosen by a sender", () => {
   test("is stored up to a limit", () => {
     const store = memoryStore();
     const placeholders = new Placeholders(store);
