@@ -14,6 +14,7 @@ import {
   dueMedia,
   forPlatform,
   getMessage,
+  listMessages,
   listPendingBusinesses,
   pendingMessages,
   recordSendResults,
@@ -159,6 +160,12 @@ describe("plans of the hot statements", () => {
       return [earlier, await scans()];
     });
     expect(after).toEqual({ whole: before.whole, index: before.index + reads });
+  });
+
+  test.each(["chat 7", undefined])("listMessages reads a page by its index (chat: %p)", async (chat) => {
+    const plan = await planOf(scope, (on) => listMessages(on, { chat, before: uuidv7(), limit: 50 }));
+    expectPlan(plan, chat === undefined ? "_by_business" : "_by_chat");
+    if (chat !== undefined) expect(plan.conditions.filter((one) => /chat = .* AND \(id </.test(one))).not.toEqual([]);
   });
 
   test("recordSendResults finds messages by id", async () => {

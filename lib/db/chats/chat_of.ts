@@ -3,10 +3,14 @@ import type { Statement } from "../client/literal.ts";
 import type { ChatAlias } from "../schema.ts";
 import type { BusinessScope } from "../scope.ts";
 
-/** SQL: the chat of the account that has this name, or the name itself. */
-export const chatNamed = (businessId: Statement, name: Statement) => sql`coalesce(
+/**
+ * SQL: the chat of the account that has this name, or the name itself. The outer select makes it a value that the
+ * planner may look up in an index: under row-level security it does so only with functions that are leakproof, and
+ * coalesce is not.
+ */
+export const chatNamed = (businessId: Statement, name: Statement) => sql`(select coalesce(
   (select named.chat from chat_aliases named
-   where named.business_id = ${businessId} and named.alias = ${name}), ${name})`;
+   where named.business_id = ${businessId} and named.alias = ${name}), ${name}))`;
 
 /** SQL: whether `name` is `chat` or another name of it. */
 export const isNameOf = (businessId: Statement, name: Statement, chat: Statement) => sql`(${name} = ${chat} or exists (
