@@ -21,8 +21,9 @@ export type UsageCacheOptions<Q extends string> = {
   retryAfterS?: number;
   /** Counts refusals. */
   onRefused?: (quota: Q) => void;
-  /** A failed read keeps the previous usage; the next read follows after `refreshMs`. */
+  /** A failed read keeps the previous usage until the next one. */
   onError?: (error: unknown) => void;
+  /** The least time between two reads for a business; up to twice as long, so that businesses do not coincide. */
   refreshMs?: number;
   /** Businesses held at once; the least recently used ones are evicted. */
   maxBusinesses?: number;
@@ -50,6 +51,8 @@ export type UsageCache<Q extends string> = {
 
 /** Longer than a read of the usage takes at most. */
 const maxReadMs = 30_000;
+/** Reads for a business take at most this share of the time: one with 250,000 queued messages takes half a second. */
+const maxReadShare = 0.02;
 
 type Entry<Q extends string> = {
   /** As last read. */
@@ -58,15 +61,16 @@ type Entry<Q extends string> = {
   /** Kept since the last read began: the read may not have seen it. */
   added: Amounts<Q>;
   held: Amounts<Q>;
-  readAt: number;
+  /** The next read is due then, by `performance.now()`. */
+  staleAt: number;
   reading: Promise<void>;
 };
 
 /**
  * Usage of quotas by business, without a query in the caller's way. Usage is read in the background, at most once per
  * business and `refreshMs`, and only while it is asked for; this process counts its own operations in between. Each
- * replica counts alone, so that together they may exceed a quota by what they accept within `refreshMs`. A process
- * that does not know a business yet admits its operations until the first read has ended.
+ * replica counts alone, so that together they may exceed a quota by what they accept between two reads. A process that
+ * does not know a business yet admits its operations until the first read has ended.
  */
 export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>): UsageCache<Q> {
   const { read, limits, advice, retryAfterS, onRefused, onError, refreshMs = 10_000, maxBusinesses = 10_000 } = options;
@@ -91,19 +95,20 @@ export function createUsageCache<Q extends string>(options: UsageCacheOptions<Q>
 
   const addEntry = (businessId: string): Entry<Q> => {
     const unread = { base: zero(), limits, added: zero(), held: zero() };
-    const entry: Entry<Q> = { ...unread, readAt: -Infinity, reading: Promise.resolve() };
+    const entry: Entry<Q> = { ...unread, staleAt: -Infinity, reading: Promise.resolve() };
     entries.set(businessId, entry);
     return entry;
   };
 
   const entryOf = (businessId: string): Entry<Q> => {
     const entry = entries.get(businessId) ?? addEntry(businessId);
-    const now = performance.now();
-    if (now - entry.readAt >= refreshMs) {
+    const startedAt = performance.now();
+    if (startedAt >= entry.staleAt) {
       // A read that takes longer is not joined by another.
-      entry.readAt = Infinity;
+      entry.staleAt = Infinity;
       entry.reading = refresh(businessId, entry).then(() => {
-        entry.readAt = now;
+        const tookMs = performance.now() - startedAt;
+        entry.staleAt = startedAt + Math.max(refreshMs * (1 + Math.random()), tookMs / maxReadShare);
       });
     }
     return entry;
