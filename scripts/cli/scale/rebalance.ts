@@ -22,7 +22,11 @@ async function spread(
   const { running, planned } = await planRebalance(target, limits);
   return {
     what: "rebalance",
-    plan: [...(running.length > 0 ? [`follow the moves in progress: ${running.length}`] : []), ...summary(planned)],
+    plan: [
+      ...(running.length > 0 ? [`follow the moves in progress: ${running.length}`] : []),
+      ...summary(planned),
+      ...(planned.length === limits.max ? [`--max ${limits.max} is reached: run the command again for the rest`] : []),
+    ],
     apply: (report) =>
       report.step("rebalance", async () => {
         const started = planned.length > 0 ? (await rebalance(target, limits)).data : [];
