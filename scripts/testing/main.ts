@@ -53,7 +53,11 @@ const run: Record<Part, () => Promise<Tally[]>> = {
       const limits = [`--parallel=${processes}`, "--no-isolate", "--timeout=120000"];
       const order = [`--timings=${durations}`, ...(record ? ["--update-timings"] : [])];
       const files = ["--path-ignore-patterns=**/*.e2e.test.ts", ...(patterns.length > 0 ? patterns : [".int.test.ts"])];
-      return [await bunTest("against real servers", [...limits, ...order, ...files], { ...servers.env, ...allocator })];
+      return [
+        await bunTest("against real servers", [...limits, ...order, ...files], {
+          env: { ...servers.env, ...allocator },
+        }),
+      ];
     } finally {
       await servers.stop();
     }

@@ -17,11 +17,11 @@ type Execution = { code: number; output: string };
 /** Runs a command. Its output is passed on as it comes, or collected. */
 async function execute(
   command: string[],
-  { env = {}, collect = false }: { env?: Record<string, string>; collect?: boolean } = {},
+  { env = {}, cwd = root, collect = false }: { env?: Record<string, string>; cwd?: string; collect?: boolean } = {},
 ): Promise<Execution> {
   const out = collect ? "pipe" : "inherit";
   const child = Bun.spawn(command, {
-    cwd: root,
+    cwd,
     env: { ...process.env, ...env },
     stdout: out,
     stderr: out,
@@ -48,10 +48,14 @@ async function check(title: string, command: string[]): Promise<Tally> {
 }
 
 /** Runs `bun test` and counts by its JUnit report, so that a crash of the runner counts as a failure. */
-export async function bunTest(title: string, args: string[], env: Record<string, string> = {}): Promise<Tally> {
+export async function bunTest(
+  title: string,
+  args: string[],
+  options: { env?: Record<string, string>; cwd?: string } = {},
+): Promise<Tally> {
   const report = join(tmpdir(), `prosaas-${process.pid}-${crypto.randomUUID()}.xml`);
   const command = ["bun", "test", "--only-failures", "--reporter=junit", `--reporter-outfile=${report}`, ...args];
-  const { code } = await execute(command, { env });
+  const { code } = await execute(command, options);
   const text = await Bun.file(report)
     .text()
     .catch(() => "");
