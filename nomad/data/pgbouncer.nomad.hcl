@@ -54,7 +54,6 @@ job "pgbouncer" {
       kill_signal  = "SIGINT" # transactions in flight are finished
       kill_timeout = "15s"    # above the time limit of a request
       consul {}               # a token under consul/policies/pgbouncer.hcl, in CONSUL_HTTP_TOKEN
-
       config {
         command = "/bin/sh"
         args = ["/local/reload.sh", "/local/pgbouncer.ini", "/secrets/users", # what it reads again

@@ -13,8 +13,7 @@ job "postgres-replica" {
   node_pool = var.data_pool
   priority  = 50 # reads go to the primary without it
 
-  group "replica" {
-    count = 1 # one volume and one slot; another replica is another job
+  group "replica" { # one allocation, for one volume and one slot: another replica is another job
     network {
       port "db" {
         static       = var.postgres_replica_port
@@ -68,7 +67,6 @@ job "postgres-replica" {
       user   = "nobody"
       lifecycle { hook = "prestart" }
       consul {} # a token under consul/policies/postgres-replica.hcl, in CONSUL_HTTP_TOKEN
-
       config {
         command  = "/bin/sh"
         args     = ["/local/copy.sh"]

@@ -13,8 +13,7 @@ job "postgres" {
   node_pool = var.data_pool
   priority  = 90 # everything waits for it
 
-  group "postgres" {
-    count = 1 # the primary
+  group "postgres" { # one allocation: the primary
     network {
       port "db" {
         static       = var.postgres_port
@@ -66,7 +65,6 @@ job "postgres" {
       driver = "exec"
       user   = "nobody"
       lifecycle { hook = "prestart" }
-
       config {
         command  = "/bin/sh"
         args     = ["/local/init.sh"]

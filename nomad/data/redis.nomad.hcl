@@ -20,8 +20,7 @@ job "redis" {
   node_pool = var.data_pool
   priority  = 90 # everything waits for it
 
-  group "redis" {
-    count = 1 # REDIS_URL names one server
+  group "redis" { # one allocation: REDIS_URL names one server
     network {
       port "db" {
         static       = var.redis_port
@@ -52,7 +51,6 @@ job "redis" {
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }
-
     # A node that is cut off keeps it for the longest cut that restarts nothing. Then it starts empty on another node:
     # Postgres has everything, and sweeps enqueue what waits.
     disconnect {

@@ -8,8 +8,7 @@ variable "call_agent_port" { default = 17080 }  # of CALL_AGENT_URL
 job "call-agent" {
   node_pool = var.data_pool
 
-  group "call-agent" {
-    count = 1 # CALL_AGENT_URL names one address
+  group "call-agent" { # one allocation: CALL_AGENT_URL names one address
     network {
       port "http" {
         static       = var.call_agent_port
@@ -60,9 +59,8 @@ job "call-agent" {
     }
 
     task "call-agent" {
-      driver       = "exec"
-      user         = "nobody"
-      kill_timeout = "5s" # its calls go on at its successor
+      driver = "exec"
+      user   = "nobody"
       artifact {
         source      = var.call_agent_release
         destination = "app"

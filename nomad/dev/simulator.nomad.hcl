@@ -11,8 +11,7 @@ variable "memory" { default = { reserve = 256, max = 1024 } } # MB: 100 when idl
 job "simulator" {
   node_pool = var.data_pool
 
-  group "simulator" {
-    count = 1 # the phones live in one process
+  group "simulator" { # one allocation: the phones live in one process
     network {
       port "http" {
         static       = var.simulator_port

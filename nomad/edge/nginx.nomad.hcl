@@ -34,6 +34,7 @@ job "nginx" {
       read_only = true
     }
     update {
+      auto_revert      = true
       min_healthy_time = "5s" # clients would have found it dead by then
       healthy_deadline = "2m" # recovery after a crash takes seconds
     }

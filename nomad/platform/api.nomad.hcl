@@ -34,9 +34,7 @@ job "api" {
         attachment_mode = "file-system"
       }
     }
-
-    # The old ones stop once as many new ones serve. With one canary, the last old one would stop before its successor.
-    update {
+    update { # the old ones stop once as many new ones serve: with one canary, the last stops before its successor
       canary           = var.count
       auto_promote     = true
       auto_revert      = true

@@ -94,6 +94,19 @@ job "wa-shards" {
       }
     }
 
+    service { # of no router: a deployment goes on once the sessions that were open before are open again
+      name = "whatsapp-sessions"
+      port = "ops"
+      check {
+        name     = "sessions"
+        type     = "http"
+        port     = "ops"
+        path     = "/reopened"
+        interval = "2s" # as above
+        timeout  = "2s"
+      }
+    }
+
     task "shard" {
       driver         = "exec"
       user           = "nobody"

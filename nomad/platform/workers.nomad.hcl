@@ -53,7 +53,6 @@ job "workers" {
           }
         }
       }
-
       network {
         mode = "host"
         port "ops" { host_network = var.host_network }
@@ -73,7 +72,6 @@ job "workers" {
           attachment_mode = "file-system"
         }
       }
-
       # A new allocation joins beside the old ones, and the rest follow once it is healthy. Defaults are explicit:
       # `task scale:profile` adds groups to the running job, where Nomad does not fill them in.
       update {

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
-import type { Job } from "./nomad.ts";
+import type { Job, TaskGroup } from "./nomad.ts";
 import { runProgram } from "./program.ts";
 import { readJobVariables } from "./variables.ts";
 
@@ -31,6 +31,11 @@ export async function readJobFile(
   return parseJobFile(name, await readJobVariables(stateDir), values);
 }
 
+type Parsed = Omit<Job, "Type" | "TaskGroups"> & {
+  Type: string | null;
+  TaskGroups: (Omit<TaskGroup, "Count"> & { Count: number | null })[];
+};
+
 /** The job in a file, with variables from an environment (NOMAD_VAR_<name>), then those given. No server is asked. */
 export async function parseJobFile(
   name: string,
@@ -46,7 +51,8 @@ export async function parseJobFile(
     env: { ...process.env, ...environment },
   });
   if (code !== 0) throw new Error(`${file} cannot be read:\n${stderr}`);
-  const { Job: job } = JSON.parse(stdout) as { Job: Omit<Job, "Type"> & { Type: string | null } };
-  // The program leaves the default to the server, whose jobs all have a type.
-  return { ...job, Type: job.Type ?? "service" };
+  const { Job: job } = JSON.parse(stdout) as { Job: Parsed };
+  // The program leaves defaults to the server, whose jobs all have a type and counts.
+  const groups = job.TaskGroups.map((group) => ({ ...group, Count: group.Count ?? 1 }));
+  return { ...job, Type: job.Type ?? "service", TaskGroups: groups };
 }

@@ -60,6 +60,23 @@ describe("job files", () => {
     expect(jobs.flatMap(({ ID }) => partOfJob(ID) ?? []).toSorted()).toEqual(parts.toSorted());
   });
 
+  test("have services go back to the version before", () => {
+    const updates = jobs
+      .filter(({ ID }) => ["api", "calls", "workers", "wa-shards", "nginx"].includes(ID))
+      .flatMap(({ ID, TaskGroups }) => TaskGroups.map(({ Update }) => [ID, Update?.AutoRevert]));
+    expect(updates.length).toBeGreaterThanOrEqual(7);
+    expect(updates.filter(([, reverts]) => reverts !== true)).toEqual([]);
+  });
+
+  test("hold a deployment of shards until sessions are open", () => {
+    const services = jobs.find(({ ID }) => ID === "wa-shards")!.TaskGroups[0]!.Services!;
+    const check = services.find(({ Name }) => Name === "whatsapp-sessions")!.Checks![0]!;
+    expect(check).toMatchObject({ Path: "/reopened", PortLabel: "ops" });
+    // "ignore" would let the deployment go on.
+    expect(check.OnUpdate ?? "").toBe("");
+    expect(check.InitialStatus ?? "").toBe("");
+  });
+
   // A file that is rendered while the task is between two processes would fail the allocation (Nomad #5459).
   test("signal no task when a file is rendered", () => {
     const templates = jobs.flatMap(({ TaskGroups }) => TaskGroups).flatMap(({ Tasks }) => Tasks ?? []);

@@ -19,12 +19,14 @@ export type Job = {
 export type TaskGroup = {
   Name: string;
   Count: number;
-  Services?: { Name: string }[] | null;
+  Services?: { Name: string; Checks?: ServiceCheck[] | null }[] | null;
+  Update?: { AutoRevert?: boolean | null } | null;
   Scaling?: Scaling | null;
   Volumes?: Record<string, { Source: string }> | null;
   Meta?: Record<string, string> | null;
   Tasks?: Task[];
 };
+export type ServiceCheck = { Path?: string; PortLabel?: string; OnUpdate?: string; InitialStatus?: string };
 export type Task = {
   Name: string;
   Env?: Record<string, string> | null;

@@ -67,12 +67,18 @@ const main = async (life: Lifecycle): Promise<void> => {
   let owner: Owner | undefined;
   let db: ShardDb | undefined;
   let copy: ShardCopy | undefined;
+  let shard: Shard | undefined;
   // Before the claim and a restore, which take longer than Consul's checks have patience.
   const operational = operations({
     logger,
     metrics,
     metricsToken: config.METRICS_TOKEN,
     ready: () => [{ name: "running", ok: !life.stopping.aborted }, ownerCheck(owner, standby), volumeCheck(db)],
+  });
+  // Nomad's deployment waits for it, and no router asks.
+  operational.get("/reopened", (c) => {
+    const view = shard?.reopening ?? { done: false, expected: 0, waiting: 0, ended: 0 };
+    return c.json(view, view.done ? 200 : 503);
   });
   const ops = serve({ app: operational, host: config.HOST, port: config.OPS_PORT, life });
   logger.info({ ops_port: ops.port }, "serving health and metrics");
@@ -106,7 +112,6 @@ const main = async (life: Lifecycle): Promise<void> => {
   const journal = new Journal(db, (stream) => wakeUps.appended(stream));
   wakeUps.watch(journal);
 
-  let shard: Shard | undefined;
   const platformPacing = followPacing(consul, life.stopping);
   const waVersion = followVersion(consul, volume, life.stopping, () => shard?.versionChanged());
   // Logins with an outdated version would be refused. Without Consul the remembered version is used.

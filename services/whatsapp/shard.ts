@@ -13,6 +13,9 @@ import type { Placements } from "./moving/placements.ts";
 import type { Attempts } from "./receiving/attempts.ts";
 import { readAgain } from "./receiving/kept.ts";
 import type { KeptMessages } from "./receiving/kept_messages.ts";
+import { openMarks } from "./reopening/open_marks.ts";
+import { Reopening } from "./reopening/reopening.ts";
+import type { ReopeningView } from "./reopening/reopening.ts";
 import type { Journal } from "./receiving/journal.ts";
 import type { Ledger } from "./sending/ledger.ts";
 import { LoopScheduler } from "./sending/loop_scheduler.ts";
@@ -76,11 +79,13 @@ export class Shard {
   readonly #options: ShardOptions;
   readonly #sessions = new Map<string, Session>();
   readonly #scheduler = new LoopScheduler();
+  readonly #reopening: Reopening;
   #housekeeping: ReturnType<typeof setInterval> | undefined;
   #stopped: string | undefined;
 
   constructor(options: ShardOptions) {
     this.#options = options;
+    this.#reopening = new Reopening(openMarks(options.volume));
     options.metrics.observe({
       sessions: () => this.#sessions.values(),
       journalDepth: () => ({
@@ -97,6 +102,7 @@ export class Shard {
     const folder = this.#options.volume.file("sessions");
     const mayOpen = (name: string) => businessId.safeParse(name).success && this.#options.placements.isResident(name);
     const found = existsSync(folder) ? readdirSync(folder).filter(mayOpen) : [];
+    this.#reopening.start(found);
     for (const [position, id] of found.entries()) this.#session(id).resume(position * staggerMs);
     this.#options.logger.info({ sessions: found.length }, "resuming");
     void this.#readUnread();
@@ -106,6 +112,11 @@ export class Shard {
 
   get number(): number {
     return this.#options.volume.shard;
+  }
+
+  /** How many of the sessions that were open before this process are open again. */
+  get reopening(): ReopeningView {
+    return this.#reopening.view;
   }
 
   get messagesPerMinute(): number {
@@ -162,6 +173,7 @@ export class Shard {
   async leave(id: string): Promise<void> {
     await this.#sessions.get(id)?.leave(leaveGraceMs);
     this.#sessions.delete(id);
+    this.#reopening.left(id);
   }
 
   /** Opens a login that has just arrived on the volume. Does nothing if it is known already. */
@@ -213,6 +225,7 @@ export class Shard {
       waVersion: this.#options.waVersion,
       egress: this.#options.egress,
       deviceName: this.#options.deviceName,
+      onState: (state, event) => this.#reopening.entered(id, state, event),
       fence,
       archiveStore: () => {
         archiveStore(volume.file("sessions"), volume.file("set-aside"), id);

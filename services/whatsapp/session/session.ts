@@ -250,6 +250,7 @@ export class Session {
     return {
       entered: (state, before, event) => {
         if (before.is === "open" && state.is !== "open") this.#sender.close();
+        this.#options.onState?.(state, event);
         if (event.is !== "ended") return;
         this.#options.metrics.ended(event.code);
         this.#log.info({ code: event.code, state: state.is }, "a connection ended");

@@ -11,6 +11,7 @@ import type { LoopScheduler } from "../sending/loop_scheduler.ts";
 import type { ShardMetrics } from "../shard_metrics.ts";
 import type { DeafnessTimes } from "./deafness_detector.ts";
 import type { PasskeyTimes } from "./passkey/progress.ts";
+import type { Event, State } from "./states.ts";
 
 export type SessionOptions = {
   businessId: string;
@@ -53,6 +54,8 @@ export type SessionOptions = {
   deviceName?: string | undefined;
   /** The egress proxies. Default: none. */
   egress?: ProxyPool | undefined;
+  /** Called when the session has entered a state, before its actions. */
+  onState?: ((state: State, event: Event) => void) | undefined;
   /** Throws if this process no longer owns the shard. */
   fence: () => void;
   /** Moves the auth store to the archive; it is closed by then. */

@@ -45,7 +45,7 @@ export const newKeys = () => `k1:${randomBytes(32).toString("base64")}`;
 export const newVolume = () => mkdtempSync(join(tmpdir(), "shard-"));
 
 /** True if a path is served on the operational port. */
-export const isOperational = (path: string) => ["/health", "/ready", "/metrics"].includes(path);
+export const isOperational = (path: string) => ["/health", "/ready", "/reopened", "/metrics"].includes(path);
 
 let nextPhone = 15_550_000_000;
 /** A number that no other test of this process uses. */
