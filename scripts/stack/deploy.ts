@@ -1,41 +1,35 @@
 import { basename, join } from "node:path";
-import { deployStages } from "./deploy_stages.ts";
-import { dispatchOnce, releaseOfJob } from "./dispatch.ts";
-import { acrossElections } from "./elections.ts";
 import { root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { readJobFile } from "./job_file.ts";
-import { allJobs, batches, foundation, pooler, runningJobs, serviceStages } from "./jobs.ts";
+import { allJobs } from "./jobs.ts";
 import { requireLeaders } from "./leaders.ts";
-import { createNomad, orNull } from "./nomad.ts";
+import { createNomad } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { runProgram } from "./program.ts";
 import { ensureRelease } from "./release/ensure.ts";
+import { rollOut } from "./roll_out.ts";
+import type { Reporter } from "./roll_out.ts";
 import { addressesOf, distributeSecrets, ensureSecrets, retireSecrets } from "./secrets.ts";
 import { ensureShardSecrets } from "./shard_secrets.ts";
 import { requireValidSettings, writeSharedSettings } from "./settings/apply.ts";
 import { writeStateFile } from "./state_file.ts";
-import { plannedJob, submit } from "./submit.ts";
+import { plannedJob } from "./submit.ts";
 import { readJobVariables, writeJobVariables } from "./variables.ts";
 import { dataVolumesOf, ensureVolumes, planVolumes, poolOfVolumes, shardVolumes } from "./volumes.ts";
-import { waitForJobs } from "./wait.ts";
+import type { Agents } from "./wait.ts";
 import { valuesOfCluster } from "./workers_profile.ts";
 
 /** Long enough for a slow disk's first initdb; a job that cannot start is given up far earlier. */
-const DEADLINE_MS = 180_000;
-
-export type Reporter = {
-  /** Begins a part of the deploy. */
-  step(title: string): void;
-  say(text: string): void;
-};
+export const DEADLINE_MS = 180_000;
 
 /**
- * Brings every job of a cluster to the state in the files: releases, settings, secrets, volumes, jobs, schema. Its
+ * Brings every job of a stack to the state in the files: releases, settings, secrets, volumes, jobs, schema. Its
  * agents run; it makes no difference how many. Running it again changes nothing. Returns the file with the admin key.
  * @throws JobFailure for the first job that does not become healthy.
  */
-export async function deploy(environment: Environment, { step, say }: Reporter): Promise<string> {
+export async function deploy(environment: Environment, report: Reporter): Promise<string> {
+  const { step, say } = report;
   await requireLeaders(environment);
   const nomad = createNomad(environment.nomadAddr);
 
@@ -48,47 +42,48 @@ export async function deploy(environment: Environment, { step, say }: Reporter):
   say(`${changed.length} of ${Object.keys(releases).length} tarballs are new`);
 
   step("Settings, secrets and volumes");
-  if (await writeSharedSettings(nomad, environment)) say("wrote the shared settings (nomad/jobs)");
-  const admin = await prepareSecrets(nomad, environment, say);
+  const admin = await prepareSettings(nomad, environment, say);
   const read = async (id: string) =>
     [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
   const jobs = new Map(await Promise.all(allJobs.map(read)));
-  const shards = (await plannedJob(nomad, jobs.get("wa-shards")!)).TaskGroups[0]!.Count;
-  await ensureShardSecrets(nomad, shards);
+  await prepareShards(nomad, jobs);
   await requireValidSettings(nomad, [...jobs.values()]);
-  const volumes = new Map([...dataVolumesOf([...jobs.values()]), ...shardVolumes(shards)]);
-  const plan = await planVolumes(environment.nomadAddr, volumes.keys(), poolOfVolumes([...jobs.values()]));
-  for (const [name, node] of plan) say(`volume ${name} on ${node.name}`);
-  await ensureVolumes(environment.nomadAddr, volumes, plan);
-  if (plan.size === 0) say("all there");
+  await prepareVolumes(environment, jobs, say);
 
-  const register = async (id: string) => {
-    const changed = await acrossElections(() => submit(nomad, jobs.get(id)!));
-    if (changed === undefined) return;
-    say(`${id.padEnd(12)} registered${changed.length > 0 ? `: ${changed.join(", ")}` : ""}`);
-  };
-
-  step("Data services");
-  for (const id of [...foundation, ...pooler, ...batches]) await register(id);
-  await waitForJobs([...foundation, ...pooler], environment, { until: "serving", deadlineMs: DEADLINE_MS });
-
-  step("Schema and indexes");
-  for (const id of batches) await dispatchOnce(id, releaseOfJob(jobs.get(id)!), environment);
-
-  step("Services");
-  const settled = { until: "settled", deadlineMs: DEADLINE_MS } as const;
-  const reported = new Set([...foundation, ...pooler]);
-  await deployStages(serviceStages, {
-    runs: async (id) => (await acrossElections(() => orNull(nomad<Job>("GET", `/v1/job/${id}`))))?.Stop === false,
-    register,
-    settle: async (ids) => {
-      await waitForJobs(ids, environment, settled);
-      for (const id of ids) reported.add(id);
-    },
-  });
-  await waitForJobs(runningJobs, environment, { ...settled, known: [...reported] });
+  await rollOut({ agents: environment, jobs, deadlineMs: DEADLINE_MS, report });
   await retireSecrets(nomad);
   return admin;
+}
+
+/** Writes the stack's settings, and the secrets that are missing. Returns the file with the admin key. */
+export async function prepareSettings(nomad: Nomad, environment: Environment, say: Reporter["say"]): Promise<string> {
+  if (await writeSharedSettings(nomad, environment)) say("wrote the shared settings (nomad/jobs)");
+  return prepareSecrets(nomad, environment, say);
+}
+
+const countOfShards = async (nomad: Nomad, jobs: ReadonlyMap<string, Job>): Promise<number> => {
+  const shards = jobs.get("wa-shards");
+  return shards === undefined ? 0 : (await plannedJob(nomad, shards)).TaskGroups[0]!.Count;
+};
+
+/** Derives the secrets of the shards that `jobs` would run. */
+export async function prepareShards(nomad: Nomad, jobs: ReadonlyMap<string, Job>): Promise<void> {
+  const shards = await countOfShards(nomad, jobs);
+  if (shards > 0) await ensureShardSecrets(nomad, shards);
+}
+
+/** Makes the volumes that `jobs` need and the cluster lacks. */
+export async function prepareVolumes(
+  { nomadAddr }: Agents,
+  jobs: ReadonlyMap<string, Job>,
+  say: Reporter["say"],
+): Promise<void> {
+  const shards = await countOfShards(createNomad(nomadAddr), jobs);
+  const volumes = new Map([...dataVolumesOf([...jobs.values()]), ...shardVolumes(shards)]);
+  const plan = await planVolumes(nomadAddr, volumes.keys(), poolOfVolumes([...jobs.values()]));
+  for (const [name, node] of plan) say(`volume ${name} on ${node.name}`);
+  await ensureVolumes(nomadAddr, volumes, plan);
+  if (plan.size === 0) say("all there");
 }
 
 export const simulatorTokenFile = (stateDir: string) => join(stateDir, "simulator.token");

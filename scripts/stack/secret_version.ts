@@ -68,7 +68,7 @@ export function versionOf(job: Job, variables: Variables, key: string): string {
     .slice(0, 16);
 }
 
-/** The job with the version of its secrets as they are now. */
+/** The job with the version of its secrets as they are now. @throws HttpFailure 403 if the token reads no secret */
 export async function withSecretVersion(nomad: Nomad, job: Job): Promise<Job> {
   if (!rollsForSecrets(job)) return job;
   const paths = new Set(templatesOf(job).flatMap((template) => pathsIn(job, template)));

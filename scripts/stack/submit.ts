@@ -22,26 +22,46 @@ export async function plannedJob(nomad: Nomad, fromFile: Job): Promise<Job> {
   return running === null ? fromFile : keepCounts(fromFile, running);
 }
 
+/** The changes that the registration of a job would make. */
+export type Planned = {
+  /** The job with the cluster's counts and the current version of its secrets. */
+  job: Job;
+  running: Job | null;
+  /** The parts that differ; none of a new job, and none where nothing would be registered. */
+  changed: string[];
+};
+
+/** Compares a job with what the cluster runs. Changes nothing. */
+export async function planSubmit(nomad: Nomad, fromFile: Job): Promise<Planned> {
+  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
+  if (running === null) return { job: await withSecretVersion(nomad, fromFile), running, changed: [] };
+  if (running.Type !== fromFile.Type)
+    return { job: await withSecretVersion(nomad, fromFile), running, changed: ["Type"] };
+  const job = await withSecretVersion(nomad, keepCounts(fromFile, running));
+  return { job, running, changed: await changesOf(nomad, job, running) };
+}
+
 /**
  * Registers a job if it or its secrets differ from what the cluster runs, or if it was stopped. Returns the parts that
  * differ, none of a new job; undefined if nothing was registered.
  * Throws if another command changed the job in between.
  */
 export async function submit(nomad: Nomad, fromFile: Job): Promise<string[] | undefined> {
-  const running = await orNull(nomad<Job>("GET", path(fromFile.ID)));
-  if (running !== null && running.Type !== fromFile.Type) {
-    const replacement = await withSecretVersion(nomad, fromFile);
-    await forget(nomad, running);
-    await register(nomad, replacement, null);
-    return ["Type"];
+  const { job, running, changed } = await planSubmit(nomad, fromFile);
+  if (running === null) {
+    await register(nomad, job, null);
+    return [];
   }
-  const job = await withSecretVersion(nomad, running === null ? fromFile : keepCounts(fromFile, running));
-  const changed = running === null ? [] : await changesOf(nomad, job, running);
-  if (running !== null && changed.length === 0) {
+  if (running.Type !== job.Type) {
+    await forget(nomad, running);
+    await register(nomad, job, null);
+    return changed;
+  }
+  if (changed.length === 0) {
     await retryFailedDeployment(nomad, running);
     return undefined;
   }
-  if (running?.Type === "system") await refuseIneligible(nomad, running);
+  if (running.Type === "system") await refuseIneligible(nomad, running);
   await register(nomad, job, running);
   return changed;
 }

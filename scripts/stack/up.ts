@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
-import { deploy, simulatorTokenFile } from "./deploy.ts";
+import { deploy } from "./deploy.ts";
 import { readEnvironment, root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { runningJobs } from "./jobs.ts";
@@ -8,6 +8,7 @@ import { createNomad, orNull } from "./nomad.ts";
 import type { Job, Nomad } from "./nomad.ts";
 import { runProgram } from "./program.ts";
 import { seconds } from "./progress.ts";
+import { writeStackFile } from "./stack_file.ts";
 import { writeStateFile } from "./state_file.ts";
 import { JobFailure } from "./wait.ts";
 
@@ -26,7 +27,7 @@ async function main(): Promise<void> {
   if (environment.agentsStarted) await sleep(2_500);
 
   const admin = await deploy(environment, { step, say });
-  await writeStackFile(environment, admin);
+  await writeStackFile(environment, { admin, ca: join(environment.stateDir, "tls/ca.crt") });
   printSummary(environment, admin);
 }
 
@@ -54,25 +55,6 @@ async function reschedule(nomad: Nomad, id: string): Promise<void> {
   const command = ["nomad", "job", "restart", "-reschedule", "-yes", "-on-error=fail", id];
   const { code, stderr } = await runProgram(command, { cwd: root });
   say(code === 0 ? id : `${id}: ${stderr.trim()}`);
-}
-
-async function writeStackFile(
-  { stack, stateDir, baseUrl, simulatorUrl, nomadAddr, consulAddr }: Environment,
-  admin: string,
-): Promise<void> {
-  const content = {
-    stack,
-    consul_http_addr: consulAddr,
-    nomad_addr: nomadAddr,
-    base_url: baseUrl,
-    ca_file: join(stateDir, "tls/ca.crt"),
-    admin_key_file: admin,
-    simulator_url: simulatorUrl,
-    nomad_token_file: join(stateDir, "access/nomad-management"),
-    consul_token_file: join(stateDir, "access/consul-management"),
-    simulator_token_file: simulatorTokenFile(stateDir),
-  };
-  await writeStateFile(join(stateDir, "stack.json"), `${JSON.stringify(content, null, 2)}\n`);
 }
 
 function printSummary({ stack, baseUrl, nomadAddr, consulAddr, stateDir, task }: Environment, admin: string): void {

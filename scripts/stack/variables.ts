@@ -11,10 +11,22 @@ import { writeStateFile } from "./state_file.ts";
 
 const fileOf = (stateDir: string) => join(stateDir, "job.env");
 
-/** Writes the variables of a stack with the addresses of its `releases`. */
-export async function writeJobVariables(environment: Environment, releases: Record<string, string>): Promise<void> {
+/** The variables of a stack with the addresses of its `releases`, for the environment of the nomad program. */
+export async function jobVariables(
+  environment: Environment,
+  releases: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
   const values = { ...(await readStackValues("variables", environment)), ...releases };
-  const lines = Object.entries(values).map(([name, value]) => `NOMAD_VAR_${name}='${value}'`);
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`NOMAD_VAR_${name}`, value]));
+}
+
+/** Writes the variables of a stack with the addresses of its `releases`. */
+export async function writeJobVariables(
+  environment: Environment,
+  releases: Readonly<Record<string, string>>,
+): Promise<void> {
+  const values = await jobVariables(environment, releases);
+  const lines = Object.entries(values).map(([name, value]) => `${name}='${value}'`);
   const text = ["# Written by scripts/up.", `NOMAD_ADDR='${environment.nomadAddr}'`, ...lines, ""].join("\n");
   await writeStateFile(fileOf(environment.stateDir), text);
 }
@@ -23,9 +35,13 @@ export async function writeJobVariables(environment: Environment, releases: Reco
 export async function readJobVariables(stateDir: string): Promise<Record<string, string>> {
   const file = Bun.file(fileOf(stateDir));
   if (!(await file.exists())) return {};
-  const values = parseEnvFile(await file.text());
+  return parseJobVariables(await file.text());
+}
+
+/** The lines NOMAD_VAR_<name>='value' of a file for a shell, such as `task release` prints. */
+export function parseJobVariables(text: string): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(values)
+    Object.entries(parseEnvFile(text))
       .filter(([name]) => name.startsWith("NOMAD_VAR_"))
       .map(([name, value]) => [name, value.replace(/^'(.*)'$/, "$1")]),
   );

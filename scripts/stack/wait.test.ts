@@ -59,6 +59,22 @@ describe("waitForJobs", () => {
     await expect(waiting).rejects.toThrow(JobFailure);
   });
 
+  test("waits on while more allocations become healthy", async () => {
+    let healthy = 0;
+    const nomadAddr = serve((path) => {
+      if (path.endsWith("/allocations")) {
+        healthy = Math.min(healthy + 1, 5);
+        return Response.json(Array.from({ length: healthy }, (_, index) => ({ ...allocation, ID: `a${index}` })));
+      }
+      if (path.endsWith("/evaluations")) return Response.json([]);
+      if (path.endsWith("/deployment")) return Response.json(null);
+      return Response.json({ ...job, TaskGroups: [{ Name: "api", Count: 5 }] });
+    });
+    // Five polls take longer than the deadline, and each of them sees one more.
+    await waitForJobs(["api"], { nomadAddr, consulAddr: agents([]).consulAddr }, { until: "settled", deadlineMs: 900 });
+    expect(healthy).toBe(5);
+  });
+
   test("fails when Nomad goes back to the previous release", async () => {
     const deployment = { ID: "d2", JobVersion: 2, Status: "running", StatusDescription: "" };
     const failed = { ...deployment, Status: "failed", StatusDescription: "rolling back to job version 1" };

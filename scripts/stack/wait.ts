@@ -28,6 +28,7 @@ export type Agents = Pick<Environment, "nomadAddr" | "consulAddr">;
 export type WaitOptions = {
   /** "serving": everything runs and passes its checks. "settled": and no deployment is running. */
   until: "serving" | "settled";
+  /** Of each job, since another of its allocations became healthy: many shards are replaced one after the other. */
   deadlineMs: number;
   /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
   known?: readonly string[];
@@ -46,6 +47,8 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
   /** The running deployment of each job. */
   const followed = new Map<string, Deployment>();
   const strandedSince = new Map<string, number>();
+  /** The most healthy allocations of each job so far, and since when. */
+  const progressed = new Map<string, { healthy: number; at: number }>();
   /** Deployments that were over before this wait began: their failure is not news. */
   const past = new Set<string>();
   for (const id of jobs) {
@@ -85,7 +88,11 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       const first = restartsAtFirst.get(id) ?? restarts;
       restartsAtFirst.set(id, first);
       const hopeless = restarts - first >= HOPELESS_RESTARTS;
-      if (health.state === "failed" || hopeless || elapsed > options.deadlineMs) {
+      const best = progressed.get(id);
+      if (best === undefined || health.healthy > best.healthy)
+        progressed.set(id, { healthy: health.healthy, at: best === undefined ? began : performance.now() });
+      const isLate = performance.now() - progressed.get(id)!.at > options.deadlineMs;
+      if (health.state === "failed" || hopeless || isLate) {
         const cause = health.state === "failed" || hopeless ? "failed" : `is not healthy after ${seconds(elapsed)}`;
         throw new JobFailure(`job ${id} ${cause}: ${health.why}\n${await diagnose(environment.nomadAddr, id)}`);
       }

@@ -18,6 +18,14 @@ const stackFile = z.object({
   simulator_token_file: z.string().nullish(),
   /** The authority of the agents' certificates; missing where they speak without TLS. */
   agents_ca_file: z.string().nullish(),
+  /** The parts of its environment that a deploy reads (scripts/stack/environment.ts). */
+  deploy: z
+    .object({
+      kind: z.enum(["dev", "cluster"]),
+      ports: z.record(z.string(), z.string()),
+      releases_url: z.url(),
+    })
+    .nullish(),
 });
 
 export type Stack = z.infer<typeof stackFile>;

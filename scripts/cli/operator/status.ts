@@ -5,6 +5,9 @@ import { queuesOf } from "../../../lib/queues/definitions.ts";
 import type { Profile } from "../../../lib/queues/definitions.ts";
 import { connectConsul } from "../../stack/consul.ts";
 import { createNomad } from "../../stack/nomad.ts";
+import type { Job } from "../../stack/nomad.ts";
+import { releaseName, releaseOf } from "../../stack/release/running.ts";
+import { describeRecord, readRecord } from "../deploy/record.ts";
 import { readCordon } from "../scale/nodes/cordon.ts";
 import { adminApi } from "./admin_api.ts";
 import { resultCommand } from "../arguments.ts";
@@ -17,9 +20,9 @@ const values = resultCommand(
   "status",
   `Show jobs, shards, queues and drift.
 
-Lists running and requested allocations of each job, shards with their sessions, queue depths, and
-counts that differ from those in the job files. Exits 1 if a part could not be read or a job runs
-too few allocations.`,
+Lists running and requested allocations of each job with its release, the last deploy, shards with
+their sessions, queue depths, and counts that differ from those in the job files. Exits 1 if a part
+could not be read or a job runs too few allocations.`,
 )
   .parse()
   .opts();
@@ -30,29 +33,38 @@ const nomad = createNomad(stack.nomad_addr, { settleMs: 0 });
 const api = await adminApi(stack);
 
 const jobStub = z.object({ ID: z.string(), Type: z.string(), Status: z.string(), ParentID: z.string().nullish() });
-const jobSpec = z.object({
-  TaskGroups: z.array(z.object({ Name: z.string(), Count: z.int() })),
-  ParameterizedJob: z.unknown().nullish(),
-});
 const jobSummary = z.object({
   Summary: z.record(z.string(), z.object({ Running: z.int(), Starting: z.int(), Queued: z.int() })),
 });
 
-type Group = { job: string; group: string; type: string; running: number; count: number; starting: number };
+type Group = {
+  job: string;
+  group: string;
+  type: string;
+  running: number;
+  count: number;
+  starting: number;
+  release: string | null;
+};
 
 async function groups(): Promise<Group[]> {
   const stubs = z.array(jobStub).parse(await nomad("GET", "/v1/jobs"));
   const services = stubs.filter((job) => ["service", "system"].includes(job.Type) && !job.ParentID);
   const all = await Promise.all(
     services.map(async ({ ID, Type }) => {
-      const [spec, summary] = await Promise.all([nomad("GET", `/v1/job/${ID}`), nomad("GET", `/v1/job/${ID}/summary`)]);
+      const [spec, summary] = await Promise.all([
+        nomad<Job>("GET", `/v1/job/${ID}`),
+        nomad("GET", `/v1/job/${ID}/summary`),
+      ]);
       const { Summary } = jobSummary.parse(summary);
-      return jobSpec.parse(spec).TaskGroups.map(({ Name, Count }) => {
+      const address = releaseOf(spec);
+      const release = address === undefined ? null : releaseName(address);
+      return spec.TaskGroups.map(({ Name, Count }) => {
         const { Running: running, Starting, Queued } = Summary[Name] ?? { Running: 0, Starting: 0, Queued: 0 };
         const starting = Starting + Queued;
         // A system job runs once on each node of its pool.
         const count = Type === "system" ? Math.max(1, running + starting) : Count;
-        return { job: ID, group: Name, type: Type, count, running, starting };
+        return { job: ID, group: Name, type: Type, count, running, starting, release };
       });
     }),
   );
@@ -85,12 +97,13 @@ async function part<T>(read: () => Promise<T>): Promise<{ value: T } | { error: 
 }
 
 const counted = part(groups);
-const [jobs, shards, queues, drift, cordon] = await Promise.all([
+const [jobs, shards, queues, drift, cordon, deployed] = await Promise.all([
   counted,
   part(() => bodyOf(api.GET("/v1/admin/shards"))),
   part(() => bodyOf(api.GET("/v1/admin/queues"))),
   counted.then((read) => ("value" in read ? part(() => driftOf(read.value)) : read)),
   part(() => readCordon({ consul: connectConsul(stack.consul_http_addr) })),
+  part(() => readRecord(connectConsul(stack.consul_http_addr))),
 ]);
 
 /** The groups of workers that serve a queue; undefined if the jobs could not be read. */
@@ -114,6 +127,7 @@ if (values.json) {
       healthy,
       base_url: stack.base_url,
       jobs: plain(jobs, (value) => value),
+      last_deploy: plain(deployed, (value) => value),
       shards: plain(shards, ({ data }) => data),
       cordoned: plain(cordon, (value) => value),
       queues: plain(queues, ({ data }) => data),
@@ -128,16 +142,19 @@ if (values.json) {
   show(
     "Jobs",
     rows(jobs, (all) => [
-      ["job", "group", "running", "requested", ""],
-      ...all.map(({ job, group, running, count, starting }) => [
+      ["job", "group", "running", "requested", "release", ""],
+      ...all.map(({ job, group, running, count, starting, release }) => [
         job,
         group,
         `${running}`,
         `${count}`,
+        release ?? "-",
         running < count ? (starting ? "starting" : "short") : "",
       ]),
     ]),
   );
+  if ("error" in deployed) console.log(`The last deploy is unknown: ${deployed.error}\n`);
+  else if (deployed.value !== null) console.log(`Last change: ${describeRecord(deployed.value)}\n`);
   show(
     "Shards",
     rows(shards, ({ data }) => [

@@ -21,6 +21,8 @@ export type Change = {
   details?: Record<string, unknown>;
   /** Why the change must not be made; then the command changes nothing. */
   refusal?: string | undefined;
+  /** Asks the operator. Throws if the change must not be made. */
+  approve?: () => Promise<void>;
   /** Makes the change. Idempotent: it skips what an interrupted run already did. */
   apply(report: Report): Promise<void>;
   /** The current state, for the operator who continues after a failure. */
@@ -123,7 +125,12 @@ export async function runScaleCommand<O extends CommonOptions>(
     }
     const refusals = changes.flatMap(({ refusal }) => refusal ?? []);
     if (refusals.length > 0) throw new ScaleFailure(refusals.join(" "));
-    if (!dryRun) for (const change of changes) if (change.plan.length > 0) await change.apply(report);
+    if (!dryRun)
+      for (const change of changes) {
+        if (change.plan.length === 0) continue;
+        await change.approve?.();
+        await change.apply(report);
+      }
     await release();
     if (!dryRun) report.done(`done after ${seconds(report.elapsedMs())}`);
   } catch (error) {

@@ -1,8 +1,7 @@
-import { join } from "node:path";
-import { simulatorTokenFile, deploy } from "../../stack/deploy.ts";
+import { deploy } from "../../stack/deploy.ts";
 import type { Environment } from "../../stack/environment.ts";
 import { createNomad } from "../../stack/nomad.ts";
-import { writeStateFile } from "../../stack/state_file.ts";
+import { writeStackFile } from "../../stack/stack_file.ts";
 import { waitForJobs } from "../../stack/wait.ts";
 import { consulUrl, nomadUrl } from "./access.ts";
 import { copyShards } from "./bucket.ts";
@@ -34,7 +33,7 @@ export const edgesOf = (layout: Layout) =>
 
 /** Deploys the platform by the code of scripts/up, by the agents of the first server. */
 export async function deployPlatform(cluster: Cluster, durability: Durability, say: Say): Promise<void> {
-  const { layout, state } = cluster;
+  const { layout } = cluster;
   const environment = await environmentOf(cluster);
   await actAsOperator(cluster);
   await copyShards(cluster, createNomad(environment.nomadAddr), durability);
@@ -47,26 +46,11 @@ export async function deployPlatform(cluster: Cluster, durability: Durability, s
     Message: "an edge on each node of the platform",
   });
   await waitForJobs(["nginx"], environment, { until: "settled", deadlineMs: EDGES_WITHIN_MS });
-  await writeStateFile(
-    join(state, "stack.json"),
-    `${JSON.stringify(
-      {
-        stack: layout.name,
-        consul_http_addr: environment.consulAddr,
-        nomad_addr: environment.nomadAddr,
-        base_url: environment.baseUrl,
-        ca_file: certificateOf(cluster, "edge").ca,
-        admin_key_file: admin,
-        simulator_url: environment.simulatorUrl,
-        nomad_token_file: join(state, "access/nomad-management"),
-        consul_token_file: join(state, "access/consul-management"),
-        simulator_token_file: simulatorTokenFile(state),
-        agents_ca_file: certificateOf(cluster, "ca").ca,
-      },
-      null,
-      2,
-    )}\n`,
-  );
+  await writeStackFile(environment, {
+    admin,
+    ca: certificateOf(cluster, "edge").ca,
+    agentsCa: certificateOf(cluster, "ca").ca,
+  });
   say(`the platform is up at ${environment.baseUrl}: PROSAAS_STACK=${layout.name} ./scripts/task status`);
 }
 

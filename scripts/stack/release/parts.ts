@@ -31,3 +31,9 @@ const partOfOther: Readonly<Record<string, Part>> = { "wa-shards": "whatsapp", n
 export function partOfJob(job: string): Part | null {
   return partOfOther[job] ?? parts.find((part) => part === job) ?? null;
 }
+
+/** The variable with the release that a job runs; null for a job that runs none of ours. */
+export function releaseVariableOf(job: string): string | null {
+  const part = partOfJob(job);
+  return part === null ? null : releaseVariable(part);
+}
