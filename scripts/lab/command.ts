@@ -8,6 +8,12 @@ export const labCommand = (name: string, description: string) =>
 /** Prints a line of progress to standard error. */
 export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** Prints lines of progress with the seconds since now. */
+export function sayTimed(): (line: string) => void {
+  const began = performance.now();
+  return (line) => say(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}`);
+}
+
 /** Prints the figures of a run and, with --record, adds them to RESULTS.md. */
 export async function publish(
   name: string,

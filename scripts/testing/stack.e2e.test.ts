@@ -13,6 +13,7 @@ import { checkSecretRollout, checkSecretsStayHidden, checkTaskAccess } from "./a
 import { checkApiFailover } from "./api_failover.ts";
 import { createCluster, resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
+import { checkDeploys } from "./deploying.ts";
 import { checkMonitoring } from "./monitoring/check_stack.ts";
 import { checkDoctor, checkLogs } from "./operating.ts";
 import { processesOf, serviceProcess } from "./processes.ts";
@@ -207,6 +208,8 @@ describe("a stack", () => {
   test("denies a task the resources of others", () => checkTaskAccess(cluster, stack), minutes(1));
 
   test("rolls out changed secrets one allocation at a time", () => checkSecretRollout(cluster, stack), minutes(4));
+
+  test("deploys in stages, reverts a bad release, goes back", () => checkDeploys(cluster), minutes(5));
 
   test("shows no secret in jobs, arguments or logs", () => checkSecretsStayHidden(cluster, stack), minutes(1));
 

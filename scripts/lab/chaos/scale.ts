@@ -1,9 +1,8 @@
 import { wholeNumber } from "../../cli/arguments.ts";
-import { labCommand, publish } from "../command.ts";
-import { readStack, stateFolder } from "../../cli/operator/stack.ts";
-import { createCluster } from "../../testing/cluster.ts";
+import { labCommand, publish, sayTimed } from "../command.ts";
 import { steps } from "./scale/steps.ts";
 import { faultsOf, scaleWhileTalking } from "./scale/scenario.ts";
+import { openStack } from "./scale/open_stack.ts";
 import { openStage } from "./scale/stage.ts";
 
 const fewShards = 2;
@@ -35,31 +34,10 @@ const chosen = steps.filter(({ name }) => name.toLowerCase().includes(values.onl
 if (chosen.length === 0)
   command.error(`error: no step has "${values.only}" in its name: ${steps.map(({ name }) => name).join(", ")}`);
 
-const began = performance.now();
-const say = (line: string) =>
-  void process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
-
-/** The running stack, or one of this run's own. */
-async function openCluster(): Promise<{ state: string; env: Record<string, string>; close(): Promise<unknown> }> {
-  if (values.here) {
-    const { stack } = await readStack();
-    return {
-      state: stateFolder(stack),
-      env: { PROSAAS_STACK: stack, PROSAAS_STATE_DIR: stateFolder(stack) },
-      close: async () => {},
-    };
-  }
-  const cluster = await createCluster("chaos-scale");
-  const { code } = await cluster.up();
-  if (code === 0) return { state: cluster.state, env: cluster.env, close: () => cluster.remove() };
-  await cluster.remove();
-  throw new Error(`./scripts/up exited ${code}`);
-}
-
-const cluster = await openCluster();
+const cluster = await openStack("chaos-scale", values.here);
 let clean = false;
 try {
-  const stage = await openStage(cluster.state, cluster.env, say);
+  const stage = await openStage(cluster.state, cluster.env, sayTimed());
   const result = await scaleWhileTalking(stage, plan, chosen);
   clean = Object.values(faultsOf(result)).every((count) => count === 0);
   await publish("chaos:scale", values, result);

@@ -23,7 +23,8 @@ export async function makeRelease(root: string, folder: string): Promise<Release
   }
 }
 
-async function makeTarball(from: string, folder: string, part: Part): Promise<Tarball> {
+/** Packs a folder as the tarball of a part. */
+export async function makeTarball(from: string, folder: string, part: Part): Promise<Tarball> {
   const bytes = Bun.gzipSync(await archive(from), { level: 6 });
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const file = `prosaas-${part}-${sha256.slice(0, 12)}.tar.gz`;

@@ -6,11 +6,13 @@ export const scriptFiles = {
   api: "scale/api.ts",
   assignment: "scale/assignment.ts",
   calls: "scale/calls.ts",
+  deploy: "deploy/main.ts",
   drain: "scale/nodes/drain.ts",
   join: "scale/nodes/join.ts",
   plan: "scale/plan.ts",
   rebalance: "scale/rebalance.ts",
   restore: "restore/main.ts",
+  rollback: "deploy/rollback.ts",
   shards: "scale/shards.ts",
   workers: "scale/workers.ts",
 };
