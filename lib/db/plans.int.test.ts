@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
 import { uuidv7 } from "../core/ids.ts";
 import { buildIndexes } from "../../services/indexer/indexer.ts";
 import { createBusiness } from "../testing/business.ts";
 import { createMigratedDatabase } from "../testing/database.ts";
 import type { MigratedDatabase } from "../testing/database.ts";
-import { sql } from "./client/literal.ts";
+import { sql, textOf } from "./client/literal.ts";
 import type { Statement } from "./client/literal.ts";
 import {
   applyReceipts,
@@ -79,7 +80,10 @@ type Node = {
   Plans?: Node[];
 };
 
-/** The plan of the last statement that a verb sends: the indexes that it uses and the tables that it scans whole. */
+/**
+ * The plans of the last statement that a verb sends, those inside database functions included: the indexes that they
+ * use and the tables that they scan whole.
+ */
 async function planOf<S extends Scope>(on: S, verb: (scope: S) => Promise<unknown>) {
   const statements: Statement[] = [];
   await verb({
@@ -89,15 +93,34 @@ async function planOf<S extends Scope>(on: S, verb: (scope: S) => Promise<unknow
       return on.ask(statement);
     },
   });
-  const [row] = await on.ask<[{ "QUERY PLAN": [{ Plan: Node }] }]>(sql`explain (format json) ${statements.at(-1)!}`);
   const nodes = (node: Node): Node[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
-  const all = nodes(row["QUERY PLAN"][0].Plan);
+  const all = (await plansOf(on, statements.at(-1)!)).flatMap(nodes);
   return {
     indexes: new Set(all.flatMap((node) => node["Index Name"] ?? [])),
     conditions: all.flatMap((node) => node["Index Cond"] ?? []),
     scanned: all.flatMap((node) => (node["Node Type"] === "Seq Scan" ? (node["Relation Name"] ?? []) : [])),
   };
 }
+
+/** Runs a statement as the services do, under auto_explain, and rolls it back. */
+async function plansOf(on: Scope, statement: Statement): Promise<Node[]> {
+  const notices: string[] = [];
+  const explained = postgres(database.ownerUrl, { max: 1, onnotice: ({ message }) => notices.push(message ?? "") });
+  const scope = "businessId" in on ? `prosaas.business_id = '${String(on.businessId)}'` : "prosaas.scope = 'platform'";
+  try {
+    await explained.unsafe(`
+      load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_nested_statements = on;
+      set auto_explain.log_format = json; set role prosaas_app; set client_min_messages = log;
+      begin; set local ${scope}; ${textOf(statement)}; rollback`);
+  } finally {
+    await explained.end();
+  }
+  return notices
+    .map((notice) => /plan:\n(\{.*\})/s.exec(notice)?.[1])
+    .filter((plan) => plan !== undefined)
+    .map((plan) => (JSON.parse(plan) as { Plan: Node }).Plan);
+}
+
 /** The default partition is empty. */
 const bigTables = /^(messages_\d|webhook_deliveries)/;
 const expectPlan = ({ indexes, scanned }: Awaited<ReturnType<typeof planOf>>, ...wanted: string[]) => {

@@ -21,7 +21,7 @@ export function sql(strings: TemplateStringsArray, ...values: (Value | Statement
   return { [text]: statement };
 }
 
-/** The text of a statement, for scope.ts alone, which sends it. */
+/** The text of a statement: for scope.ts, which sends it, and for functions that migrate creates. */
 export function textOf(statement: Statement): string {
   return statement[text];
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { indexes } from "../indexes.ts";
+import { claimFunctions } from "../outbox/claim_function.ts";
 import { functions } from "./functions.ts";
 import journal from "./meta/_journal.json" with { type: "json" };
 import checksums from "./meta/checksums.json" with { type: "json" };
@@ -42,7 +43,7 @@ describe("function files", () => {
 
   test("are all applied by migrate", () => {
     const texts = files.map((path) => readFileSync(`${root}/${path}`, "utf8"));
-    expect(texts.toSorted()).toEqual(functions.toSorted());
+    expect([...texts, ...claimFunctions].toSorted()).toEqual(functions.toSorted());
   });
 
   test("are named after the one function that they replace", () => {
