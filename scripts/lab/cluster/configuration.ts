@@ -20,6 +20,10 @@ export function poolOf({ clients }: Layout, { name }: ClusterNode): "default" | 
   return name === clients[0]!.name ? "data" : "platform";
 }
 
+/** The clients with an edge, by the address that stands in a DNS record. */
+export const edgesOf = (layout: Layout): ClusterNode[] =>
+  layout.clients.filter((node) => layout.clients.length === 1 || poolOf(layout, node) !== "data");
+
 const list = (nodes: readonly ClusterNode[]) => JSON.stringify(nodes.map(({ address }) => address));
 
 export function configurationOf(cluster: Cluster, node: ClusterNode, agent: "consul" | "nomad"): Promise<string> {
