@@ -99,8 +99,9 @@ describe("large files", () => {
     });
     const said = JSON.parse(await new Response(child.stdout).text()) as { same: boolean; grew_mb: number };
     expect(said.same).toBeTrue();
-    // About 50, whether it has 32 MB or 100: buffers of the sockets, and what is yet to be collected.
-    expect(said.grew_mb).toBeLessThan(80);
+    // About 50, whether it has 32 MB or 100: buffers of the sockets, and what is yet to be collected; more where other
+    // processes delay the collector. A file that is held as a whole takes more than its size.
+    expect(said.grew_mb).toBeLessThan(100);
   });
 });
 

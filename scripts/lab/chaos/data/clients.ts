@@ -52,7 +52,7 @@ export function startClients({ url, tenants }: Pick<Stage, "url" | "tenants">): 
       experience.unavailable += 1;
       return;
     }
-    const what = `${method} ${failure instanceof Response ? failure.status : failure.name}`;
+    const what = `${method} ${failure instanceof Response ? failure.status : `${failure.name}: ${failure.message}`}`;
     experience.otherErrors.set(what, (experience.otherErrors.get(what) ?? 0) + 1);
   };
 
