@@ -1,5 +1,5 @@
 import { checkKey } from "./store.ts";
-import type { ObjectStore } from "./store.ts";
+import type { ListableStore } from "./store.ts";
 
 export type BucketOptions = {
   bucket: string;
@@ -17,7 +17,7 @@ const partBytes = 5 * 1024 * 1024;
  * A store in a bucket of any S3-compatible service. A failed write is aborted when its writer is garbage-collected. If
  * the process dies, the upload stays: give the bucket a rule that aborts unfinished uploads after a day.
  */
-export function createBucketStore(options: BucketOptions): ObjectStore {
+export function createBucketStore(options: BucketOptions): ListableStore {
   const client = new Bun.S3Client(options);
   return {
     put: async (key, bytes) => {
@@ -48,6 +48,14 @@ export function createBucketStore(options: BucketOptions): ObjectStore {
     },
     delete: async (key) => {
       await client.file(checkKey(key)).delete();
+    },
+    list: async function* (prefix = "") {
+      let continuationToken: string | undefined;
+      do {
+        const page = await client.list({ prefix, ...(continuationToken ? { continuationToken } : {}) });
+        for (const { key, size } of page.contents ?? []) yield { key, size: size ?? 0 };
+        continuationToken = page.isTruncated ? page.nextContinuationToken : undefined;
+      } while (continuationToken !== undefined);
     },
   };
 }

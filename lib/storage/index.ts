@@ -3,9 +3,9 @@ import { z } from "zod";
 import { zUrl } from "../runtime/config.ts";
 import { createBucketStore } from "./bucket.ts";
 import { createFolderStore } from "./folder.ts";
-import type { ObjectStore } from "./store.ts";
+import type { ListableStore } from "./store.ts";
 
-export type { ObjectStore, StoredObject } from "./store.ts";
+export type { ListableStore, ListedObject, ObjectStore, StoredObject } from "./store.ts";
 export { createBucketStore } from "./bucket.ts";
 export { deleteAll } from "./delete_all.ts";
 export { createFolderStore } from "./folder.ts";
@@ -25,7 +25,7 @@ export const storageEnv = {
 type StorageConfig = z.output<z.ZodObject<typeof storageEnv>>;
 
 /** Creates the store of STORAGE_URL; null if it is not set. Throws if a bucket's credentials are missing. */
-export function createStore(config: StorageConfig): ObjectStore | null {
+export function createStore(config: StorageConfig): ListableStore | null {
   if (config.STORAGE_URL === undefined) return null;
   const url = new URL(config.STORAGE_URL);
   if (url.protocol === "file:") return createFolderStore(fileURLToPath(url));

@@ -62,6 +62,16 @@ describe.each(Object.entries(stores))("in %s", (_, store) => {
     expect(await store.get("broken/half")).toBeNull();
   });
 
+  test("lists the objects of a prefix, page by page", async () => {
+    const keys = Array.from({ length: 120 }, (_, n) => `list/shards/${n}`);
+    await Promise.all([...keys, "list/shards-2", "listed"].map((key) => store.put(key, bytes("x", key))));
+    const listed = await Array.fromAsync(store.list("list/shards/"));
+    expect(listed.map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
+    expect(listed.find(({ key }) => key === "list/shards/7")?.size).toBe(14);
+    expect(await Array.fromAsync(store.list("list/none/"))).toEqual([]);
+    expect((await Array.fromAsync(store.list("list"))).length).toBe(122);
+  });
+
   test("stores an empty object", async () => {
     await store.put("empty", bytes());
     expect((await store.get("empty"))?.size).toBe(0);

@@ -8,6 +8,14 @@ export type ObjectStore = {
   delete(key: string): Promise<void>;
 };
 
+/** A store whose keys can be listed. */
+export type ListableStore = ObjectStore & {
+  /** Lists the objects whose keys begin with `prefix`, in no particular order. */
+  list(prefix?: string): AsyncIterable<ListedObject>;
+};
+
+export type ListedObject = { key: string; size: number };
+
 export type StoredObject = {
   /** Length in bytes. */
   size: number;

@@ -2,9 +2,9 @@ import { createHash, createHmac } from "node:crypto";
 import { safeEqual, sha256Hex } from "../core/secret.ts";
 
 /*
- * An in-memory S3 server with the features that the bucket store uses: objects, ranges, multipart uploads, and verified
- * signatures (AWS Signature Version 4). The npm packages for this are unmaintained (s3rver, since 2021) or replace the
- * client instead of the server.
+ * An in-memory S3 server with the features that the bucket store and pgBackRest use: objects, ranges, lists, multipart
+ * uploads, and verified signatures (AWS Signature Version 4). The npm packages for this are unmaintained (s3rver, since
+ * 2021) or replace the client instead of the server.
  */
 
 export type S3Options = {
@@ -14,6 +14,8 @@ export type S3Options = {
   hostname?: string;
   /** A free one by default. */
   port?: number;
+  /** Certificate and key, for clients that speak TLS only. */
+  tls?: { cert: Bun.BunFile; key: Bun.BunFile };
 };
 
 export type S3Server = {
@@ -34,6 +36,7 @@ export function startS3Server({
   secretAccessKey,
   hostname = "127.0.0.1",
   port = 0,
+  tls,
 }: S3Options): S3Server {
   const objects = new Map<string, Uint8Array>();
   const uploads = new Map<string, Map<number, Uint8Array>>();
@@ -44,7 +47,12 @@ export function startS3Server({
     if (refused) return refused;
     if (!isSigned(request, accessKeyId, secretAccessKey)) return failure(403, "SignatureDoesNotMatch");
     const { pathname, searchParams } = new URL(request.url);
-    if (!pathname.startsWith(`/${bucket}/`)) return failure(404, "NoSuchBucket");
+    if (!`${pathname}/`.startsWith(`/${bucket}/`)) return failure(404, "NoSuchBucket");
+    if (searchParams.get("list-type") === "2") return listing(objects, searchParams);
+    if (request.method === "POST" && searchParams.has("delete")) {
+      for (const [, key] of (await request.text()).matchAll(/<Key>([^<]*)<\/Key>/g)) objects.delete(unescaped(key!));
+      return xml("<DeleteResult></DeleteResult>");
+    }
     const key = decodeURIComponent(pathname.slice(bucket.length + 2));
     const uploadId = searchParams.get("uploadId");
     if (request.method === "POST" && searchParams.has("uploads")) {
@@ -82,11 +90,52 @@ export function startS3Server({
     );
   };
 
-  const server = Bun.serve({ hostname, port, maxRequestBodySize: 64 * 1024 * 1024, fetch: answer });
-  state.endpoint = `http://${hostname}:${server.port}`;
+  const server = Bun.serve({
+    hostname,
+    port,
+    maxRequestBodySize: 64 * 1024 * 1024,
+    fetch: answer,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  state.endpoint = `${tls === undefined ? "http" : "https"}://${hostname}:${server.port}`;
   state.stop = () => server.stop(true);
   return state;
 }
+
+/** Keys on a page of a list: few, so that tests see several pages. */
+const pageKeys = 100;
+
+/** A page of the keys that begin with a prefix; with a delimiter, folders instead of the keys in them. */
+function listing(objects: ReadonlyMap<string, Uint8Array>, parameters: URLSearchParams): Response {
+  const [prefix, delimiter] = [parameters.get("prefix") ?? "", parameters.get("delimiter") ?? ""];
+  const after = parameters.get("continuation-token") ?? "";
+  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted();
+  const folderOf = (key: string) => {
+    const end = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
+    return end < 0 ? undefined : key.slice(0, end + 1);
+  };
+  const names = [...new Set(keys.map((key) => folderOf(key) ?? key))].filter((name) => name > after);
+  const page = names.slice(0, pageKeys);
+  const entries = page.map((name) => {
+    const object = objects.get(name);
+    if (object === undefined) return `<CommonPrefixes><Prefix>${escaped(name)}</Prefix></CommonPrefixes>`;
+    const at = new Date().toISOString();
+    return (
+      `<Contents><Key>${escaped(name)}</Key><LastModified>${at}</LastModified>` +
+      `<ETag>${escaped(etagOf(object))}</ETag><Size>${object.length}</Size></Contents>`
+    );
+  });
+  const isTruncated = page.length < names.length;
+  const next = isTruncated ? `<NextContinuationToken>${escaped(page.at(-1)!)}</NextContinuationToken>` : "";
+  return xml(
+    `<ListBucketResult><Prefix>${escaped(prefix)}</Prefix><KeyCount>${page.length}</KeyCount>` +
+      `<IsTruncated>${isTruncated}</IsTruncated>${next}${entries.join("")}</ListBucketResult>`,
+  );
+}
+
+const escaped = (text: string) => Bun.escapeHTML(text);
+const unescaped = (text: string) =>
+  text.replaceAll("&quot;", '"').replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 
 function read(object: Uint8Array | undefined, request: Request): Response {
   if (object === undefined) return failure(404, "NoSuchKey", request.method === "HEAD");
