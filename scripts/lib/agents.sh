@@ -1,5 +1,6 @@
 # The agents of a stack: a Consul server, a Nomad server, a Nomad client, and an nginx that serves releases to the
-# client. Each is a process of its own, with data that survives restarts. They outlive the script that starts them.
+# client. Each is a process of its own, with data that survives restarts. They outlive the script that starts them:
+# as units where systemd runs (scripts/cli/agents/unit.ts), which also start them at boot and after a crash.
 #
 # nomad/agent/*.hcl and consul/agent/*.hcl hold what is the same everywhere; what differs by stack (names,
 # folders, ports) is written to $STATE_DIR/<agent>.hcl here.
@@ -27,7 +28,7 @@ agents_ensure() {
   agent_ensure releases nginx -e stderr -c "$STATE_DIR/releases.conf"
   agent_ensure nomad-client nomad agent -config="$ROOT/nomad/agent/client.hcl" -config="$STATE_DIR/nomad-client.hcl"
   agents_await_node
-  agents_weigh_tasks
+  "$ROOT/scripts/cli/agents/weigh-tasks.sh"
   if ((${#AGENTS_STARTED[@]})); then
     say "started: ${AGENTS_STARTED[*]} (logs in $STATE_DIR/logs)"
     export PROSAAS_AGENTS_STARTED="${AGENTS_STARTED[*]}"
@@ -36,18 +37,18 @@ agents_ensure() {
   fi
 }
 
-# agents_weigh_tasks — gives the tasks 16 times the weight of one process. By default all of them together weigh as much
-# as one: a client that unpacks releases, or anything else on the machine, would slow every service down.
-agents_weigh_tasks() {
-  local weight=/sys/fs/cgroup/nomad.slice/cpu.weight shares=/sys/fs/cgroup/cpu/nomad/cpu.shares
-  if [[ -w $weight ]]; then
-    echo 1600 >"$weight"
-  elif [[ -w $shares ]]; then
-    echo 16384 >"$shares"
-  fi
-}
+# True where systemd is the first process of the machine.
+systemd_runs() { [[ -d /run/systemd/system ]]; }
 
-agent_pid() { cat "$STATE_DIR/$1.pid" 2>/dev/null; }
+agent_unit() { printf 'prosaas-%s-%s.service' "$STACK" "$1"; }
+agent_unit_file() { printf '/etc/systemd/system/%s' "$(agent_unit "$1")"; }
+
+# The pid that systemd names; without a unit, the recorded one.
+agent_pid() {
+  local pid=''
+  if systemd_runs; then pid=$(systemctl show --property=MainPID --value "$(agent_unit "$1")" 2>/dev/null) || pid=''; fi
+  if [[ $pid && $pid != 0 ]]; then printf '%s\n' "$pid"; else cat "$STATE_DIR/$1.pid" 2>/dev/null; fi
+}
 
 # A recorded pid counts only while its process carries this stack's configuration file.
 agent_alive() {
@@ -58,22 +59,49 @@ agent_alive() {
 
 # agent_ensure NAME COMMAND… — starts COMMAND unless it runs with the configuration files it names now.
 agent_ensure() {
-  local name=$1 argument files=() sum
+  local name=$1 argument files=() sum unit=''
   shift
   for argument in "$@"; do
     [[ $argument == -config* || -f $argument ]] && files+=("${argument#*=}")
   done
   sum=$(sha256sum "${files[@]}")
+  if systemd_runs; then
+    unit=$(bun run "$ROOT/scripts/cli/agents/stack_unit.ts" "$name" "$(command -v "$1")" "${@:2}") ||
+      fail "the unit of $name could not be written: see above."
+    sum+=$'\n'$(sha256sum <<<"$unit")
+  fi
   if agent_alive "$name"; then
     [[ $(cat "$STATE_DIR/$name.sum" 2>/dev/null) == "$sum" ]] && return
     agent_stop "$name"
   fi
   if [[ $name == nomad-client ]]; then
     orphans_kill
+    "$ROOT/scripts/cli/agents/restore-mounts.sh" "$STATE_DIR/nomad/client" ||
+      fail 'the mounts of allocations could not be restored: see above.'
     # A client that registers in the leader's first moments is denied, and waits 15 s and more.
     sleep 0.5
   fi
+  if [[ $unit ]]; then agent_start_unit "$name" "$unit"; else agent_start_process "$name" "$@"; fi
+  state_write "$name.sum" <<<"$sum"
+  AGENTS_STARTED+=("$name")
+  # Until exec has replaced the shell by the program, its process does not look alive.
+  local deadline=$((SECONDS + 5))
+  until agent_alive "$name"; do
+    ((SECONDS < deadline)) || agent_fail "$name" 'did not start'
+    sleep 0.02
+  done
+}
 
+agent_start_unit() {
+  printf '%s\n' "$2" >"$(agent_unit_file "$1")" &&
+    systemctl daemon-reload &&
+    systemctl enable --quiet "$(agent_unit "$1")" &&
+    systemctl restart "$(agent_unit "$1")" || agent_fail "$1" "did not start (systemctl status $(agent_unit "$1"))"
+}
+
+agent_start_process() {
+  local name=$1
+  shift
   # Log files are rotated by the agents themselves; stderr carries only panics.
   # env -i: tasks inherit the client's environment, and AWS_CA_BUNDLE alone keeps a client from starting.
   (
@@ -88,14 +116,6 @@ agent_ensure() {
       </dev/null >/dev/null 2>>"$STATE_DIR/logs/$name.stderr"
   ) &
   state_write "$name.pid" <<<"$!"
-  state_write "$name.sum" <<<"$sum"
-  AGENTS_STARTED+=("$name")
-  # Until exec has replaced the shell by the program, its process does not look alive.
-  local deadline=$((SECONDS + 5))
-  until agent_alive "$name"; do
-    ((SECONDS < deadline)) || agent_fail "$name" 'did not start'
-    sleep 0.02
-  done
 }
 
 # agent_fail NAME WHAT — ends the script with the end of the agent's logs.
@@ -139,8 +159,13 @@ agents_await_node() {
   agent_fail nomad-client 'did not become ready within 60 s'
 }
 
-# agent_stop NAME — SIGINT, then SIGKILL after 20 s.
+# agent_stop NAME — SIGINT, then SIGKILL after 20 s. Removes its unit, so that no boot starts it.
 agent_stop() {
+  if systemd_runs && [[ -e $(agent_unit_file "$1") ]]; then
+    systemctl disable --quiet --now "$(agent_unit "$1")" || true
+    rm -f "$(agent_unit_file "$1")"
+    systemctl daemon-reload
+  fi
   agent_alive "$1" || { rm -f "$STATE_DIR/$1.pid"; return; }
   local pid deadline=$((SECONDS + 20))
   pid=$(agent_pid "$1")
@@ -234,10 +259,8 @@ client {
     read_only = true
   }
 
-  # The files that a task sees besides /usr. The loader and the shell are named by their real files, because a symlink
-  # would be copied as a symlink.
   chroot_env {
-$(agents_chroot_entries)
+$(chroot_entries "$(command -v bun)")
   }
 }
 HCL
@@ -264,18 +287,4 @@ http {
   }
 }
 NGINX
-}
-
-agents_chroot_entries() {
-  local loader
-  case $(uname -m) in
-    x86_64) loader=/lib64/ld-linux-x86-64.so.2 ;;
-    aarch64) loader=/lib/ld-linux-aarch64.so.1 ;;
-  esac
-  printf '    "%s" = "%s"\n' "$(readlink -f "$loader")" "$loader" "$(readlink -f /bin/sh)" /bin/sh
-  printf '    "%s" = "%s"\n' "$(command -v bun)" /bin/bun
-  local file
-  for file in /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /etc/resolv.conf; do
-    [[ -e $file ]] && printf '    "%s" = "%s"\n' "$(readlink -f "$file")" "$file"
-  done
 }

@@ -21,6 +21,7 @@ stack_select() {
   stack_folder "$1"
   [[ ! -e $STATE_DIR/cluster.json ]] ||
     fail "'$STACK' is a cluster of several nodes: ./scripts/task cluster -- up|down --name $STACK"
+  [[ ! -e $STATE_DIR/nodes.conf ]] || fail "'$STACK' is a cluster of several nodes: see nomad/README.md."
 
   local offset=${PROSAAS_PORT_OFFSET:-}
   if [[ -z $offset && -r $STATE_DIR/port-offset ]]; then

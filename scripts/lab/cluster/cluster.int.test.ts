@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runProgram } from "../../stack/program.ts";
 import { until } from "../../../lib/testing/until.ts";
 import { hierarchies } from "./cgroups.ts";
 import { tryHost } from "./host.ts";
@@ -54,6 +55,66 @@ const connects = async (from: string, address: string, port: number) => {
   return (await tryHost(...enter, "bash", "-c", `</dev/tcp/${address}/${port}`)) !== null;
 };
 
+const folder = (...path: string[]) => join(state, "prosaas", name, ...path);
+const text = async (file: string) => (await readFile(file, "utf8").catch(() => "")).trim();
+
+/** A job on client-1 whose task has a secret. */
+const job = `
+job "sleeper" {
+  node_pool = "data"
+  group "sleeper" {
+    volume "usr" {
+      type      = "host"
+      source    = "usr"
+      read_only = true
+    }
+    task "sleeper" {
+      driver = "exec"
+      volume_mount {
+        volume      = "usr"
+        destination = "/usr"
+      }
+      config {
+        command  = "/usr/bin/sleep"
+        args     = ["infinity"]
+        cap_drop = ["all"]
+      }
+      template {
+        data        = "secret"
+        destination = "secrets/rendered"
+      }
+    }
+  }
+}`;
+
+async function runJob(): Promise<void> {
+  const file = folder("sleeper.nomad.hcl");
+  await writeFile(file, job);
+  const env = {
+    ...process.env,
+    NOMAD_ADDR: `https://${nodeIn(await status(), "server-1").address}:4646`,
+    NOMAD_CACERT: folder("tls/ca.crt"),
+    NOMAD_TOKEN: await text(folder("access/nomad-management")),
+  };
+  expect(await runProgram(["nomad", "job", "run", "-detach", file], { cwd: "/", env })).toMatchObject({ code: 0 });
+}
+
+/** Waits until the job's task has its secret. Returns the kind of file system that it lies on. */
+async function awaitSecret(): Promise<string | undefined> {
+  let found: string[] = [];
+  const rendered = async () => (found = await secretsOfTask()).includes("secret");
+  await until(rendered, { what: "the secret of the task", deadlineMs: 60_000, everyMs: 300 });
+  return found[0];
+}
+
+/** The file system that the secrets of the job's task lie on, and the secret. */
+async function secretsOfTask(): Promise<string[]> {
+  const init = await text(folder("nodes/client-1/init.pid"));
+  const script = `cd "$1"/*/sleeper/secrets && stat -f -c %T . && cat rendered`;
+  const enter = ["nsenter", "--target", init, "--mount", "sh", "-c", script, "sh"];
+  return (await tryHost(...enter, folder("nodes/client-1/nomad/alloc")))?.split("\n") ?? [];
+}
+
 beforeAll(async () => {
   state = await mkdtemp(join(tmpdir(), "prosaas-cluster-"));
 });
@@ -74,26 +135,6 @@ describe("task cluster", () => {
       ["client-1", "data", "ready"],
       ["client-2", "platform", "ready"],
     ]);
-  });
-
-  test("names what listens beside the guide's ports", async () => {
-    const unexpected = async () => (await status()).nodes.map((one) => [one.node, one.unexpected_ports]);
-    expect(await unexpected()).toEqual([
-      ["server-1", []],
-      ["client-1", []],
-      ["client-2", []],
-    ]);
-    const { address } = nodeIn(await status(), "client-1");
-    const serve = `Bun.listen({ hostname: "${address}", port: 9999, socket: { data() {} } })`;
-    const enter = ["nsenter", `--net=/run/netns/${namePrefix(name)}-client-1`];
-    const intruder = Bun.spawn([...enter, process.execPath, "-e", serve], { stdin: "ignore" });
-    try {
-      const named = async () => (await unexpected())[1]![1]!.includes("9999/tcp");
-      await until(named, { what: "the port to be named" });
-    } finally {
-      intruder.kill("SIGKILL");
-      await intruder.exited;
-    }
   });
 
   test("refuses another size and keeps the cluster", async () => {
@@ -128,10 +169,13 @@ describe("task cluster", () => {
   });
 
   test("powers a node off and on", async () => {
+    await runJob();
+    expect(await awaitSecret()).toBe("tmpfs");
     expect(await run("kill", "client-1")).toMatchObject({ code: 0, result: { killed: "client-1" } });
     expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: false, consul: false, nomad: false });
     expect((await run("restart", "client-1")).result).toMatchObject({ done: "powered on" });
     expect(nodeIn(await status(), "client-1")).toMatchObject({ powered: true, consul: true, nomad: true });
+    expect(await awaitSecret()).toBe("tmpfs");
     expect((await run("restart", "client-1")).result).toMatchObject({ done: "agents restarted" });
   });
 

@@ -33,7 +33,8 @@ export async function pidOf(cluster: Cluster, member: Member, program: string): 
   return new RegExp(`/${cluster.layout.prefix}/${member.name}(/|$)`, "m").test(cgroups) ? pid : null;
 }
 
-const script = (name: string) => ["sh", join(import.meta.dir, name)];
+/** The command line of a script of this folder. */
+export const script = (name: string) => ["sh", join(import.meta.dir, name)];
 
 /** Starts the node's first process, whose namespaces its agents enter. */
 export async function boot(cluster: Cluster, node: ClusterNode): Promise<void> {
@@ -50,11 +51,21 @@ export async function startInNode(
   name: string,
   command: readonly string[],
 ): Promise<void> {
+  const enter = await entranceOf(cluster, node);
+  await start(cluster, node, { name, program: name }, [...enter, ...command]);
+}
+
+/** Runs a program in the node to its end. @throws Error with its message if it fails */
+export const runInNode = async (cluster: Cluster, node: ClusterNode, ...command: string[]): Promise<string> =>
+  host(...(await entranceOf(cluster, node)), ...command);
+
+/** The command line before a program's own that lets it join the node. */
+async function entranceOf(cluster: Cluster, node: ClusterNode): Promise<string[]> {
   const init = await pidOf(cluster, node, "init");
   if (init === null) throw new Error(`${node.name} is down: task cluster -- restart ${node.name}`);
   const cgroups = await cgroupsOf(cluster.layout, node);
   const enter = ["nsenter", "--target", String(init), "--net", "--mount", "--cgroup", "--"];
-  await start(cluster, node, { name, program: name }, [...script("join.sh"), ...cgroups, "--", ...enter, ...command]);
+  return [...script("join.sh"), ...cgroups, "--", ...enter];
 }
 
 /** Starts a program on the machine that ends with the cluster. */
