@@ -1,14 +1,9 @@
-# The template of nginx' configuration, under Nomad or consul-template: the upstreams, and maintenance.
+# The template of nginx' configuration, under Nomad or consul-template: the upstreams.
 service "prosaas-api" {
   policy = "read"
 }
 
 service "prosaas-calls" {
-  policy = "read"
-}
-
-# Maintenance of the API.
-key_prefix "prosaas/edge/" {
   policy = "read"
 }
 

@@ -9,7 +9,122 @@ import { resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
 import { commandLine, processIds, serviceProcess } from "./processes.ts";
 
-/** Checks of secrets on the stack of the end-to-end test. */
+/** Checks of access control and secrets on the stack of the end-to-end test. */
+
+type Ask = { name: string; url: string; method?: string; body?: unknown; socket?: boolean; consulToken?: boolean };
+
+/** Runs inside a task: sends the given requests and prints the status and start of each answer. */
+const probe = `
+const asked = JSON.parse(process.argv[1]);
+const token = process.env.CONSUL_HTTP_TOKEN;
+const answers = await Promise.all(asked.map(async ({ name, url, method, body, socket, consulToken }) => {
+  const response = await fetch(url, {
+    method: method ?? "GET",
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    ...(consulToken ? { headers: { authorization: "Bearer " + token } } : {}),
+    ...(socket ? { unix: "/secrets/api.sock" } : {}),
+  });
+  return [name, { status: response.status, text: (await response.text()).slice(0, 200) }];
+}));
+console.log(JSON.stringify(Object.fromEntries(answers)));
+`;
+
+const job = {
+  ID: "intruder",
+  Name: "intruder",
+  Type: "batch",
+  Datacenters: ["dc1"],
+  TaskGroups: [
+    { Name: "x", Count: 1, Tasks: [{ Name: "x", Driver: "exec", User: "nobody", Config: { command: "/bin/true" } }] },
+  ],
+};
+const volume = {
+  Name: "intruder",
+  Type: "host",
+  PluginID: "mkdir",
+  RequestedCapacityMinBytes: 1e6,
+  RequestedCapacityMaxBytes: 1e6,
+  RequestedCapabilities: [{ AccessMode: "single-node-writer", AttachmentMode: "file-system" }],
+};
+
+/** Checks what the API's task may request from the agents, by their addresses and by Nomad's socket. */
+export async function checkTaskAccess(cluster: Cluster, stack: Stack): Promise<void> {
+  const nomad = createNomad(stack.nomad_addr);
+  const { ID } = (await nomad<Allocation[]>("GET", "/v1/job/api/allocations")).find(
+    ({ ClientStatus }) => ClientStatus === "running",
+  )!;
+  const consul = `http://${stack.consul_http_addr}`;
+  const refused: Ask[] = [
+    { name: "the platform's secrets", url: `${stack.nomad_addr}/v1/var/prosaas/secrets` },
+    { name: "another job's secrets", url: `${stack.nomad_addr}/v1/var/nomad/jobs/wa-shards` },
+    { name: "another job's secrets by the socket", url: "http://nomad/v1/var/nomad/jobs/wa-shards", socket: true },
+    { name: "variables by the socket", url: "http://nomad/v1/vars", socket: true },
+    { name: "a job", url: `${stack.nomad_addr}/v1/jobs`, method: "PUT", body: { Job: job } },
+    { name: "a job by the socket", url: "http://nomad/v1/jobs", method: "PUT", body: { Job: job }, socket: true },
+    { name: "a volume", url: `${stack.nomad_addr}/v1/volume/host/create`, method: "PUT", body: { Volume: volume } },
+    {
+      name: "a volume to register",
+      url: `${stack.nomad_addr}/v1/volume/host/register`,
+      method: "PUT",
+      body: { Volume: volume },
+    },
+    { name: "a foreign allocation", url: `${stack.nomad_addr}/v1/client/fs/ls/${ID}?path=/` },
+    {
+      name: "a key of the shards",
+      url: `${consul}/v1/kv/prosaas/whatsapp/num_shards`,
+      method: "PUT",
+      body: "9",
+      consulToken: true,
+    },
+    {
+      name: "a shard's lock",
+      url: `${consul}/v1/kv/prosaas/whatsapp/shards/1/owner`,
+      method: "PUT",
+      body: "x",
+      consulToken: true,
+    },
+    { name: "a session", url: `${consul}/v1/session/create`, method: "PUT", body: {}, consulToken: true },
+    {
+      name: "a foreign service",
+      url: `${consul}/v1/agent/service/register`,
+      method: "PUT",
+      body: { Name: "postgres" },
+      consulToken: true,
+    },
+    { name: "a key without a token", url: `${consul}/v1/kv/prosaas/whatsapp/num_shards` },
+  ];
+  const filtered: Ask[] = [
+    { name: "variables", url: `${stack.nomad_addr}/v1/vars` },
+    { name: "the database's address", url: `${consul}/v1/health/service/postgres`, consulToken: true },
+  ];
+  const allowed: Ask[] = [
+    { name: "the shards", url: `${consul}/v1/health/service/whatsapp-shard`, consulToken: true },
+    { name: "the calls replicas", url: `${consul}/v1/health/service/prosaas-calls`, consulToken: true },
+  ];
+  const asked = JSON.stringify([...refused, ...filtered, ...allowed]);
+  const command = [
+    "nomad",
+    "alloc",
+    "exec",
+    "-i=false",
+    "-t=false",
+    "-task",
+    "api",
+    ID,
+    "/bin/bun",
+    "-e",
+    probe,
+    asked,
+  ];
+  const answers = resultOf(await cluster.run(command)) as Record<string, { status: number; text: string }>;
+  const of = (asks: readonly Ask[]) => asks.map(({ name }) => ({ name, ...answers[name]! }));
+  expect(of(refused).filter(({ status }) => status !== 401 && status !== 403)).toEqual([]);
+  expect(of(filtered).map(({ status, text }) => [status, text.trim()])).toEqual([
+    [200, "[]"],
+    [200, "[]"],
+  ]);
+  for (const { status, text } of of(allowed)) expect([status, text]).toEqual([200, expect.stringContaining('"Node"')]);
+}
 
 type Entry = { Checks: { Status: string }[] };
 

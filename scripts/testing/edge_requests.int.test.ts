@@ -261,21 +261,14 @@ describe("connections", () => {
       "GET /v1/x HTTP/1.1\r\nHost: ed",
       "POST /v1/messages HTTP/1.1\r\nHost: edge\r\nAuthorization: x\r\nContent-Length: 9\r\n\r\n12",
     ];
-    // The first bytes of a TLS handshake, on many connections: the limits count requests, and these have none.
-    const handshake = "\x16\x03\x01\x02\x00\x01";
-    const sockets = await Promise.all([
-      ...beginnings.map(() => open(edge.httpsPort)),
-      ...Array.from({ length: 500 }, () => open(edge.httpsPort, { tls: false })),
-    ]);
+    const sockets = await Promise.all(beginnings.map(() => open(edge.httpsPort)));
     let closed = 0;
     for (const [n, socket] of sockets.entries()) {
       socket.on("close", () => (closed += 1));
       socket.resume();
-      const text = beginnings[n] ?? handshake;
-      if (text !== "") socket.write(text, "latin1");
+      if (beginnings[n] !== "") socket.write(beginnings[n]!);
     }
-    expect((await get("/v1/x")).status).toBe(200);
-    await until(() => closed === sockets.length, { what: "the connections to be closed" });
+    await until(() => closed === beginnings.length, { what: "the connections to be closed" });
   });
 });
 

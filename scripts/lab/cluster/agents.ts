@@ -4,7 +4,7 @@ import { sleep } from "../../../lib/core/time.ts";
 import { root } from "../../stack/environment.ts";
 import { writeStateFile } from "../../stack/state_file.ts";
 import { configurationOf } from "./configuration.ts";
-import { folderOf, pidOf, startInNode } from "./node.ts";
+import { folderOf, pidOf, runInNode, startInNode } from "./node.ts";
 import type { Cluster } from "./node.ts";
 import type { ClusterNode } from "./layout.ts";
 
@@ -30,6 +30,8 @@ export async function startAgent(cluster: Cluster, node: ClusterNode, agent: Age
   await mkdir(join(folder, agent), { recursive: true, mode: 0o700 });
   const own = join(folder, `${agent}.hcl`);
   await writeStateFile(own, await configurationOf(cluster, node, agent));
+  if (agent === "nomad" && node.role === "client")
+    await runInNode(cluster, node, join(root, "scripts/cli/agents/restore-mounts.sh"), join(folder, agent));
   const flag = agent === "consul" ? "-config-file" : "-config";
   const files = [...filesOf[agent][node.role].map((file) => join(root, file)), own];
   await startInNode(cluster, node, agent, [agent, "agent", ...files.map((file) => `${flag}=${file}`)]);

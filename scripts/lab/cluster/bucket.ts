@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import { readSecret } from "../../cli/certs/secrets.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 import { readVariable, writeVariable } from "../../stack/secrets.ts";
-import { readSecret } from "./credentials.ts";
 import { outside, pidOf, startOutside } from "./node.ts";
 import type { Cluster } from "./node.ts";
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../../lib/core/errors.ts";
+import { formatNodes } from "../../cli/agents/nodes.ts";
 import { stateFolder } from "../../cli/operator/stack.ts";
 import { writeStateFile } from "../../stack/state_file.ts";
 import { chooseNetwork, networksInUse } from "./addresses.ts";
@@ -55,6 +56,8 @@ export async function ensureCluster(asked: AskedSize): Promise<Cluster> {
   // First, so that `down` finds what is made next.
   await writeStateFile(sizeFile(state), `${JSON.stringify(size)}\n`);
   const cluster = { layout: layoutOf(size), state };
+  // For task certs and task access.
+  await writeStateFile(join(state, "nodes.conf"), formatNodes(cluster.layout.nodes));
   await createNetwork(cluster.layout);
   return cluster;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AgentNode } from "../../cli/agents/nodes.ts";
 
 /** A cluster as it was asked for; kept in cluster.json of its state folder. */
 export const clusterSize = z.object({
@@ -10,10 +11,7 @@ export const clusterSize = z.object({
 });
 export type ClusterSize = z.infer<typeof clusterSize>;
 
-export type ClusterNode = {
-  readonly name: string;
-  readonly role: "server" | "client";
-  readonly address: string;
+export type ClusterNode = AgentNode & {
   /** Its network namespace. */
   readonly namespace: string;
   /** The end of its network link that is on the machine; the other end is eth0 of the node. */
@@ -39,10 +37,12 @@ export type Layout = {
 export const linkPrefix = (name: string): string => `pc-${name}`;
 export const namePrefix = (name: string): string => `prosaas-${name}`;
 
+/** The node pool of a single client has everything; of several, the first has the data. */
 export function layoutOf({ name, network, servers, clients }: ClusterSize): Layout {
   const node = (role: ClusterNode["role"], number: number): ClusterNode => ({
     name: `${role}-${number}`,
     role,
+    pool: role === "server" || clients === 1 ? "default" : number === 1 ? "data" : "platform",
     address: `${network}.${(role === "server" ? 10 : 100) + number}`,
     namespace: `${namePrefix(name)}-${role}-${number}`,
     link: `${linkPrefix(name)}-${role[0]}${number}`,

@@ -1,9 +1,10 @@
 import { sleep } from "../../../lib/core/time.ts";
+import { grantConsul, grantNomad } from "../../cli/agents/access.ts";
+import { consulOf, nomadOf } from "../../cli/agents/connect.ts";
 import type { Caller } from "../../cli/operator/http.ts";
-import { consulOf, grantConsul, grantNomad, nomadOf } from "./access.ts";
 import { agents, startAgent, stopAgent } from "./agents.ts";
 import type { Agent } from "./agents.ts";
-import { createCertificates, createSecrets } from "./credentials.ts";
+import { createCredentials } from "./credentials.ts";
 import type { ClusterNode } from "./layout.ts";
 import { boot, pidOf } from "./node.ts";
 import type { Cluster } from "./node.ts";
@@ -32,20 +33,19 @@ async function startAll(cluster: Cluster, nodes: readonly ClusterNode[], agent: 
 /** Starts every node and agent that does not run, and returns when all clients may take work. */
 export async function startCluster(cluster: Cluster, say: Say): Promise<void> {
   const { nodes, servers, clients } = cluster.layout;
-  await createCertificates(cluster);
-  await createSecrets(cluster);
+  await createCredentials(cluster);
   for (const node of nodes) if ((await pidOf(cluster, node, "init")) === null) await boot(cluster, node);
   say(`${nodes.length} nodes in ${cluster.layout.cidr}`);
 
   await startAll(cluster, servers, "consul");
   const consul = await consulOf(cluster, servers[0]!);
   await until("Consul has a leader", () => hasLeader(consul));
-  await grantConsul(cluster);
+  await grantConsul(cluster, nodes, consul);
   await startAll(cluster, clients, "consul");
   await startAll(cluster, servers, "nomad");
   const nomad = await nomadOf(cluster, servers[0]!);
   await until("Nomad has a leader", () => hasLeader(nomad));
-  await grantNomad(cluster);
+  await grantNomad(cluster, { nomad, consul });
   say("Consul and Nomad have leaders and access control");
 
   await startAll(cluster, clients, "nomad");

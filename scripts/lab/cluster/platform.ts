@@ -1,13 +1,14 @@
+import { consulUrl, nomadUrl } from "../../cli/agents/connect.ts";
+import { certificateOf } from "../../cli/certs/certificates.ts";
+import { readSecret } from "../../cli/certs/secrets.ts";
 import { deploy } from "../../stack/deploy.ts";
 import type { Environment } from "../../stack/environment.ts";
 import { createNomad } from "../../stack/nomad.ts";
 import { writeStackFile } from "../../stack/stack_file.ts";
 import { waitForJobs } from "../../stack/wait.ts";
-import { consulUrl, nomadUrl } from "./access.ts";
 import { copyShards } from "./bucket.ts";
 import type { Durability } from "./bucket.ts";
-import { edgesOf, poolOf } from "./configuration.ts";
-import { certificateOf, readSecret } from "./credentials.ts";
+import type { Layout } from "./layout.ts";
 import type { Say } from "./lifecycle.ts";
 import type { Cluster } from "./node.ts";
 import { serveReleases } from "./releases.ts";
@@ -25,6 +26,10 @@ const ports = {
   simulator_media: "17071",
   call_agent: "17080",
 };
+
+/** The clients with an edge, by the address that stands in a DNS record. */
+export const edgesOf = (layout: Layout) =>
+  layout.clients.filter((node) => layout.clients.length === 1 || node.pool !== "data");
 
 /** Deploys the platform by the code of scripts/up, by the agents of the first server. */
 export async function deployPlatform(cluster: Cluster, durability: Durability, say: Say): Promise<void> {
@@ -77,8 +82,8 @@ async function environmentOf(cluster: Cluster): Promise<Environment> {
       ...ports,
       data: data!.address,
       edge: edge!.address,
-      data_pool: poolOf(layout, data!),
-      platform_pool: poolOf(layout, edge!),
+      data_pool: data!.pool,
+      platform_pool: edge!.pool,
     },
     kind: "cluster",
     releasesUrl: await serveReleases(cluster),

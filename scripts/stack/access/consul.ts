@@ -8,8 +8,6 @@ import { readPolicies } from "./policies.ts";
  *
  *   service of any job ─▶ may register under its own name
  *   task of job X      ─▶ policy prosaas-X (consul/policies/X.hcl); without that policy the login fails
- *
- * The locks of shards are the exception (shard_locks.ts).
  */
 
 /** The name that Nomad's clients use unless they are configured otherwise. */
@@ -93,7 +91,7 @@ const bindingRules: readonly BindingRule[] = [
   },
 ];
 
-export async function ensurePolicy(consul: Caller, name: string, rules: string): Promise<void> {
+async function ensurePolicy(consul: Caller, name: string, rules: string): Promise<void> {
   const existing = await orNull(consul<Policy>("GET", `/v1/acl/policy/name/${name}`));
   if (existing?.Rules === rules) return;
   await consul("PUT", existing === null ? "/v1/acl/policy" : `/v1/acl/policy/${existing.ID}`, {
@@ -108,7 +106,7 @@ type Grant = {
   NodeIdentities?: { NodeName: string; Datacenter: string }[];
 };
 
-export async function ensureToken(consul: Caller, secret: string, grant: Grant): Promise<void> {
+async function ensureToken(consul: Caller, secret: string, grant: Grant): Promise<void> {
   const header = { authorization: `Bearer ${secret}` };
   // 403: Consul does not know the token.
   const existing = await orNull(consul<object>("GET", "/v1/acl/token/self", undefined, header), [403, 404]);

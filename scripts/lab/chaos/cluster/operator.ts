@@ -3,7 +3,7 @@ import type { Stack } from "../../../cli/operator/stack.ts";
 import { connectConsul } from "../../../stack/consul.ts";
 import { createNomad } from "../../../stack/nomad.ts";
 import { writeStateFile } from "../../../stack/state_file.ts";
-import { consulUrl, nomadUrl } from "../../cluster/access.ts";
+import { consulUrl, nomadUrl } from "../../../cli/agents/connect.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
 import type { Stage } from "./stage.ts";
 

@@ -1,5 +1,4 @@
 import { readStack } from "../../../cli/operator/stack.ts";
-import { poolOf } from "../../cluster/configuration.ts";
 import { readCluster } from "../../cluster/cluster.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
 import type { Cluster } from "../../cluster/node.ts";
@@ -25,7 +24,7 @@ export async function openStage(name: string, calls: number, say: ScaleStage["sa
   process.env["PROSAAS_STACK"] = name;
   await readStack(name);
   const { clients } = cluster.layout;
-  const platform = clients.filter((node) => poolOf(cluster.layout, node) !== "data");
+  const platform = clients.filter((node) => node.pool !== "data");
   const stage = await openScaleStage(cluster.state, { PROSAAS_STACK: name }, say);
   return {
     ...stage,
