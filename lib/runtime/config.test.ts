@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { baseEnv, parseConfig, redisEnv, zBool, zInt } from "./config.ts";
+import { baseEnv, parseConfig, redisEnv, zBool, zInt, zTokens } from "./config.ts";
 
 const schema = z.object({ ...baseEnv, ...redisEnv, COUNT: zInt(1, 5), FLAG: zBool.default(false) });
 
@@ -31,6 +31,17 @@ describe("parseConfig", () => {
       COUNT: 3,
       FLAG: false,
     });
+  });
+});
+
+describe("zTokens", () => {
+  test("reads tokens with commas between", () => {
+    expect(zTokens.parse("0123456789abcdef, fedcba9876543210")).toEqual(["0123456789abcdef", "fedcba9876543210"]);
+  });
+
+  test("refuses a list with a short token", () => {
+    expect(zTokens.safeParse("0123456789abcdef,").success).toBeFalse();
+    expect(zTokens.safeParse("0123456789abcdef,short").success).toBeFalse();
   });
 });
 

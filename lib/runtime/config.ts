@@ -28,6 +28,15 @@ export const zKeyRing = z.string().transform((text, context) => {
   }
 });
 
+/**
+ * Tokens with commas between, of a service that checks them. Each is accepted, so that clients can change from one to
+ * the next.
+ */
+export const zTokens = z
+  .string()
+  .transform((text) => text.split(",").map((token) => token.trim()))
+  .pipe(z.array(z.string().min(16, "each token needs at least 16 characters")));
+
 /** Networks in CIDR notation, separated by commas. */
 export const zNetworks = z.string().transform((text, context) => {
   try {
@@ -45,8 +54,8 @@ export const baseEnv = {
   /** Port of /health, /ready and /metrics. No proxy routes to it. */
   OPS_PORT: zPort.default(0),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info"),
-  /** Bearer token that /metrics requires. Unset: /metrics is open. */
-  METRICS_TOKEN: z.string().min(16).optional(),
+  /** Bearer tokens that /metrics accepts. Unset: /metrics is open. */
+  METRICS_TOKEN: zTokens.optional(),
 };
 
 export const consulEnv = {

@@ -128,6 +128,16 @@ test("bearer accepts only the exact token", async () => {
   expect((await hono.request("/internal/x", { headers: { authorization: "Bearer secret-token" } })).status).toBe(200);
 });
 
+test("bearer accepts each of several tokens", async () => {
+  const { hono } = app();
+  hono.use("/internal/*", bearer(["former-token", "next-token"]));
+  hono.get("/internal/x", (c) => c.text("ok"));
+  const statuses = ["former-token", "next-token", "former-token,next-token"].map(
+    async (token) => (await hono.request("/internal/x", { headers: { authorization: `Bearer ${token}` } })).status,
+  );
+  expect(await Promise.all(statuses)).toEqual([200, 200, 401]);
+});
+
 test("serve finishes requests in flight when it stops", async () => {
   const life = createLifecycle("test");
   const gate = Promise.withResolvers<void>();

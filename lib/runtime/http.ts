@@ -64,7 +64,7 @@ export type OperationsOptions = {
   /** True if this process may take traffic. Called at each GET /ready. */
   ready: () => Check[] | Promise<Check[]>;
   metrics: Metrics;
-  metricsToken?: string | undefined;
+  metricsToken?: string | readonly string[] | undefined;
   logger: Logger;
 };
 
@@ -101,11 +101,12 @@ export async function check(name: string, test: () => unknown): Promise<Check> {
   }
 }
 
-/** Requires `Authorization: Bearer <token>`. Compares in constant time. */
-export function bearer(token: string): MiddlewareHandler {
+/** Requires `Authorization: Bearer <token>`, with one of the tokens. Compares in constant time. */
+export function bearer(tokens: string | readonly string[]): MiddlewareHandler {
+  const accepted = [tokens].flat();
   return async (c, next) => {
     const given = c.req.header("authorization")?.match(/^Bearer (.+)$/i)?.[1];
-    if (given === undefined || !safeEqual(given, token)) {
+    if (given === undefined || !accepted.some((token) => safeEqual(given, token))) {
       throw new AppError("unauthorized", "Send the service's token as `Authorization: Bearer <token>`.");
     }
     await next();

@@ -78,8 +78,8 @@ describe("an inbound call", () => {
         .filter((what) => /^[A-Z]/.test(what)),
     ).toEqual(["Say", "Start", "Connect"]);
     expect(found.recordings).toMatchObject([{ status: "pending", channels: 2, call_sid: call.sid }]);
-    const { accountSid, authToken } = stage.stack.carrier;
-    const authorization = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
+    const { accountSid, authTokens } = stage.stack.carrier;
+    const authorization = `Basic ${Buffer.from(`${accountSid}:${authTokens[0]}`).toString("base64")}`;
     const audio = await until(async () => {
       const response = await fetch(found.recordings[0]!.url!, { headers: { authorization } });
       return response.ok ? Buffer.from(await response.arrayBuffer()) : null;

@@ -15,7 +15,7 @@ export type CallsRoutesOptions = {
   /** Null if no account is configured. */
   carrier: Carrier | null;
   /** Bearer token of this API; without it the API is closed. */
-  token: string | undefined;
+  token: string | readonly string[] | undefined;
 };
 
 /** The internal API on OPS_PORT: POST /calls dials (lib/contracts/calls). The public API authorizes its callers. */

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { destinationRule, maxDestinationRules } from "../../lib/calls/destinations.ts";
 import { isSupervised } from "../../lib/consul/register.ts";
-import { baseEnv, consulEnv, databaseEnv, loadConfig, redisEnv, zInt, zUrl } from "../../lib/runtime/config.ts";
+import {
+  baseEnv,
+  consulEnv,
+  databaseEnv,
+  loadConfig,
+  redisEnv,
+  zInt,
+  zTokens,
+  zUrl,
+} from "../../lib/runtime/config.ts";
 
 export const callsEnv = z.object({
   ...baseEnv,
@@ -50,8 +59,8 @@ export const callsEnv = z.object({
   STREAM_IDLE_MS: zInt(100, 120_000).default(15_000),
   /** Bearer token for the agent. */
   CALL_AGENT_TOKEN: z.string().min(16).optional(),
-  /** Bearer token of the internal API, which dials calls; without it the API is closed. */
-  CALLS_TOKEN: z.string().min(16).optional(),
+  /** Bearer tokens that the internal API accepts, which dials calls; without one the API is closed. */
+  CALLS_TOKEN: zTokens.optional(),
 });
 
 export type CallsConfig = z.output<typeof callsEnv>;

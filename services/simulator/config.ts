@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isSupervised } from "../../lib/consul/register.ts";
-import { baseEnv, consulEnv, loadConfig, zPort, zUrl } from "../../lib/runtime/config.ts";
+import { baseEnv, consulEnv, loadConfig, zPort, zTokens, zUrl } from "../../lib/runtime/config.ts";
 
 /** Long enough that it cannot be guessed: the Noise root key is derived from it. */
 const seed = z.string().min(16);
@@ -19,8 +19,8 @@ export const simulatorEnv = z
     SIMULATOR_MEDIA_KEY: z.string().min(1).optional(),
     SIMULATOR_MEDIA_PORT: zPort.default(0),
     SIMULATOR_MEDIA_HOST: z.string().min(1).optional(),
-    /** The voice carrier's account, with the calls service's credentials. Unset: no carrier. */
-    TWILIO_AUTH_TOKEN: z.string().min(16).optional(),
+    /** The voice carrier's account. Its REST API accepts each token; the first signs webhooks. Unset: no carrier. */
+    TWILIO_AUTH_TOKEN: zTokens.optional(),
     TWILIO_ACCOUNT_SID: z
       .string()
       .regex(/^AC[0-9a-f]{32}$/, "must be an account's sid")

@@ -23,13 +23,19 @@ async function mediaOptions() {
 
 async function carrierOptions() {
   const {
-    TWILIO_AUTH_TOKEN: authToken,
+    TWILIO_AUTH_TOKEN: [authToken, ...secondaryTokens] = [],
     TWILIO_ACCOUNT_SID: accountSid,
     PUBLIC_URL: publicUrl,
     SIMULATOR_CA_FILE: file,
   } = config;
   if (authToken === undefined) return undefined;
-  return { authToken, accountSid, publicUrl, ca: file === undefined ? undefined : await Bun.file(file).text() };
+  return {
+    authToken,
+    secondaryTokens,
+    accountSid,
+    publicUrl,
+    ca: file === undefined ? undefined : await Bun.file(file).text(),
+  };
 }
 
 await run(name, logger, async (life) => {

@@ -37,7 +37,7 @@ export type SimulatorOptions = {
   folder?: string;
   /** Bearer token of the control API. Default: open. */
   token?: string;
-  metricsToken?: string;
+  metricsToken?: string | readonly string[];
   /** The media host. Without it clients cannot exchange media. */
   media?: { port?: number; tls: MediaTls; publicHost?: string };
   /** The voice carrier's account, and the calls service that its numbers call. Without it there is no carrier. */

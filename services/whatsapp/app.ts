@@ -36,7 +36,7 @@ export type AppOptions = {
   shard: Shard;
   moving: Moving;
   journal: Journal;
-  token: string;
+  token: string | readonly string[];
   /** The deployed version. */
   version?: string | undefined;
   logger: Logger;

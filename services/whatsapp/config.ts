@@ -10,6 +10,7 @@ import {
   redisEnv,
   zInt,
   zKeyRing,
+  zTokens,
   zUrl,
 } from "../../lib/runtime/config.ts";
 import type { ConfigFault } from "../../lib/runtime/config.ts";
@@ -39,8 +40,8 @@ export const whatsappEnv = z.object({
   AUTH_KEYS: zKeyRing,
   /** The ring that all shards shared before each had its own. It opens values that no shard has resealed yet. */
   FORMER_AUTH_KEYS: zKeyRing.optional(),
-  /** Bearer token of this shard's internal API. No other shard has the same. */
-  SHARD_TOKEN: z.string().min(16),
+  /** Bearer tokens that this shard's internal API accepts. No other shard has the same. */
+  SHARD_TOKEN: zTokens,
   /** True if accounts are paced by default. Off only against the simulator. */
   PACING: z.enum(["on", "off"]).default("on"),
   /** Milliseconds without a delivery from WhatsApp before a session is probed. */

@@ -50,7 +50,7 @@ export type ApiDependencies = {
   media: { store: SealedStore | null; signer: MediaSigner };
   logger: Logger;
   metrics: Metrics;
-  metricsToken?: string | undefined;
+  metricsToken?: string | readonly string[] | undefined;
   /** Public URL of this API. */
   publicUrl: string;
   keys?: AuthenticatorOptions;

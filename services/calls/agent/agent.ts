@@ -9,8 +9,8 @@ import { toAgent } from "./protocol.ts";
 export type AgentOptions = MenuOptions & {
   host: string;
   port: number;
-  /** Bearer token that the calls service must present; undefined: none. */
-  token?: string | undefined;
+  /** Bearer tokens of which the calls service must present one; undefined: none. */
+  tokens?: readonly string[] | undefined;
   life: Lifecycle;
   logger: Logger;
 };
@@ -18,7 +18,7 @@ export type AgentOptions = MenuOptions & {
 type Connection = { menu: Menu | null };
 
 /** Serves the agent's side of the protocol with a menu behind every call. */
-export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOptions): {
+export function serveAgent({ host, port, tokens, life, logger, ...menu }: AgentOptions): {
   url: string;
   port: number;
   connections(): number;
@@ -28,7 +28,8 @@ export function serveAgent({ host, port, token, life, logger, ...menu }: AgentOp
     hostname: host,
     port,
     fetch: (request, bun) => {
-      if (token !== undefined && !safeEqual(request.headers.get("authorization") ?? "", `Bearer ${token}`)) {
+      const given = request.headers.get("authorization") ?? "";
+      if (tokens !== undefined && !tokens.some((token) => safeEqual(given, `Bearer ${token}`))) {
         return new Response("Present the agent's token.", { status: 401 });
       }
       if (bun.upgrade(request, { data: { menu: null } })) return undefined;

@@ -23,7 +23,7 @@ await run(name, logger, async (life) => {
   const { port } = serveAgent({
     host: config.HOST,
     port: config.PORT,
-    token: config.CALL_AGENT_TOKEN,
+    tokens: config.CALL_AGENT_TOKEN,
     transferTo: config.CALL_AGENT_TRANSFER_TO ?? null,
     life,
     logger,

@@ -54,9 +54,12 @@ test("never dials an order of unknown outcome twice", async () => {
   ]) {
     let requests = 0;
     const api = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => (requests++, reply()) });
-    const { accountSid, authToken } = stack.carrier;
+    const { accountSid, authTokens } = stack.carrier;
     const apiUrl = `http://127.0.0.1:${api.port}`;
-    expect(await orderTwice(core, createCarrier({ apiUrl, accountSid, authToken }))).toEqual([false, false]);
+    expect(await orderTwice(core, createCarrier({ apiUrl, accountSid, authToken: authTokens[0]! }))).toEqual([
+      false,
+      false,
+    ]);
     expect(requests).toBe(1);
     await api.stop(true);
   }

@@ -34,7 +34,13 @@ const base = `http://127.0.0.1:${application.port}`;
 const twiml = (inside: string) => () =>
   new Response(`<Response>${inside}</Response>`, { headers: { "content-type": "text/xml" } });
 
-const carrier = new Carrier({ authToken, baseUrl: () => "http://carrier", msPerCharacter: 0 });
+const nextToken = "the-token-that-follows-it";
+const carrier = new Carrier({
+  authToken,
+  secondaryTokens: [nextToken],
+  baseUrl: () => "http://carrier",
+  msPerCharacter: 0,
+});
 const number = "+15550000002";
 carrier.setNumber(number, { voiceUrl: `${base}/voice`, fallbackUrl: `${base}/fallback`, statusUrl: `${base}/status` });
 const api = new Hono().onError(problemHandler(createLogger("test", "error", { write: () => {} })));
@@ -194,6 +200,8 @@ test("the REST API requires credentials and starts outbound calls", async () => 
   answers["/answered"] = twiml("<Hangup/>");
   const form = { From: number, To: "+15550000007", Url: `${base}/answered`, StatusCallback: `${base}/status` };
   expect((await post(form, { authorization: "Basic eDp5" })).status).toBe(401);
+  const withNext = { authorization: `Basic ${btoa(`${carrier.accountSid}:${nextToken}`)}` };
+  expect((await post({ ...form, To: "12" }, withNext)).status).toBe(400);
   expect((await post({ ...form, To: "12" })).status).toBe(400);
   carrier.setCallee("+15550000007", { outcome: "answer", ringMs: 5 });
   const placed = await post(form);

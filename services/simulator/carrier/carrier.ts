@@ -10,6 +10,8 @@ import { createWebhookClient } from "./webhook.ts";
 export type CarrierOptions = {
   /** The account's shared secret. */
   authToken: string;
+  /** Accepted beside it, during a rotation. */
+  secondaryTokens?: readonly string[];
   /** Unset: derived from the secret. */
   accountSid?: string | undefined;
   /** Public URL of the calls service: the webhooks of numbers without settings of their own. */
@@ -27,7 +29,7 @@ const maxCalls = 20_000;
 /** The voice carrier: its numbers, calls, recordings and faults. */
 export class Carrier {
   readonly accountSid: string;
-  readonly authToken: string;
+  readonly authTokens: readonly string[];
   readonly faults = new CarrierFaults();
   readonly recordings: Recordings;
   readonly #exchange: Exchange;
@@ -36,8 +38,16 @@ export class Carrier {
   readonly #callees = new Map<string, CallOptions["callee"]>();
   readonly #calls = new Map<string, SimulatedCall>();
 
-  constructor({ authToken, accountSid, publicUrl, ca, baseUrl, msPerCharacter = 20 }: CarrierOptions) {
-    this.authToken = authToken;
+  constructor({
+    authToken,
+    secondaryTokens = [],
+    accountSid,
+    publicUrl,
+    ca,
+    baseUrl,
+    msPerCharacter = 20,
+  }: CarrierOptions) {
+    this.authTokens = [authToken, ...secondaryTokens];
     this.accountSid = accountSid ?? `AC${createHash("md5").update(authToken).digest("hex")}`;
     this.#publicUrl = publicUrl?.replace(/\/+$/, "");
     const webhooks = createWebhookClient({ authToken, ca });

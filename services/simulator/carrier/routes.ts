@@ -146,10 +146,11 @@ function summary(call: SimulatedCall) {
   return { sid, direction, from, to, status, end, duration_s, heard_ms, recoveries_ms };
 }
 
-function credentials({ accountSid, authToken }: Carrier): MiddlewareHandler {
-  const expected = `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
+function credentials({ accountSid, authTokens }: Carrier): MiddlewareHandler {
+  const accepted = authTokens.map((token) => `Basic ${Buffer.from(`${accountSid}:${token}`).toString("base64")}`);
   return async (c, next) => {
-    if (!safeEqual(c.req.header("authorization") ?? "", expected)) {
+    const given = c.req.header("authorization") ?? "";
+    if (!accepted.some((expected) => safeEqual(given, expected))) {
       return c.json({ code: 20003, message: "Authenticate", status: 401 }, 401);
     }
     return next();
