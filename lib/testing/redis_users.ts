@@ -14,7 +14,7 @@ const passwordOf = (user: RedisUser) => `password-of-${user}`;
  */
 export function writeRedisUsers(folder: string): string {
   const file = join(folder, "users.acl");
-  const form = /^\s*user (\w+) on #\{\{ print \.\w+_password \| sha256Hex \}\} (.*)$/gm;
+  const form = /^\s*user (\w+) on\{\{ template "hashes" \.\w+_password \}\} (.*)$/gm;
   const users = [...templateOfJob().matchAll(form)].map(([, name, rules]) => ({
     name: name as RedisUser,
     rules: rules!,

@@ -1,6 +1,5 @@
-# Queues, leases and call state, for a cluster without a managed Redis. Postgres still has everything that it loses.
-# A template reads the passwords of its users (nomad/tasks/redis-users.yaml) in nomad/jobs/redis: <user>_password,
-# operator_password, and password for the user "default" of services from before users.
+# Queues, leases and call state, unless Redis is managed. Postgres has all that it loses. nomad/jobs/redis has passwords
+# of the users in nomad/tasks/redis-users.yaml, operator_password, and password for the former user "default".
 
 variable "data_pool" { default = "default" }    # the nodes that may hold it
 variable "host_network" { default = "default" } # of the client; its address is what tasks listen on
@@ -116,6 +115,7 @@ job "redis" {
         error_on_missing_key = true
         change_mode          = "noop" # as above
         data                 = <<-EOT
+          {{- define "hashes" }}{{ range print . | split "," }} #{{ sha256Hex . }}{{ end }}{{ end }}
           {{- with nomadVar "nomad/jobs/redis" }}
           {{- with print (index . "password") }}
           user default on #{{ sha256Hex . }} ~* &* +@all
@@ -123,9 +123,9 @@ job "redis" {
           user default off
           {{- end }}
           %{for name, rules in local.users~}
-          user ${name} on #{{ print .${name}_password | sha256Hex }} resetchannels -@all ${join(" ", flatten(rules))}
+          user ${name} on{{ template "hashes" .${name}_password }} resetchannels -@all ${join(" ", flatten(rules))}
           %{endfor~}
-          user operator on #{{ print .operator_password | sha256Hex }} ~* &* +@all
+          user operator on{{ template "hashes" .operator_password }} ~* &* +@all
           {{- end }}
         EOT
       }

@@ -57,6 +57,14 @@ fi
 ensure() {
   echo "DO 'BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = ''$1'') THEN CREATE ROLE $1; END IF; END'"
 }
+# The second login of a role, which a rotation of its password goes to (scripts/cli/secrets/live_postgres.ts).
+other() {
+  grep -q "^$1_b=" "$passwords" || return 0
+  ensure "$1_b"
+  echo "GRANT $1 TO $1_b"
+  echo "ALTER ROLE $1_b SET role = '$1'"
+  echo "ALTER ROLE $1_b LOGIN PASSWORD $(literal "$1_b")"
+}
 shards=
 if grep -q '^prosaas_shards=' "$passwords"; then
   shards="ALTER ROLE prosaas_shards LOGIN PASSWORD $(literal prosaas_shards)"
@@ -72,6 +80,8 @@ ALTER ROLE postgres PASSWORD $(literal postgres)
 ALTER ROLE prosaas PASSWORD $(literal prosaas)
 ALTER ROLE prosaas_app PASSWORD $(literal prosaas_app)
 ALTER ROLE prosaas_replication PASSWORD $(literal prosaas_replication)
+$(other prosaas_app)
+$(other prosaas_shards)
 SQL
 
 # As in lib/db/migrations/advisory_locks.ts: only a superuser may revoke them, and the owner is none.

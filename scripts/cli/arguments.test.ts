@@ -18,7 +18,7 @@ describe("wrong arguments", () => {
     ["scripts/cli/operator/status.ts", "word", "too many arguments"],
     ["scripts/cli/operator/dead.ts", "--replay=1", "missing argument 'queue'"],
     ["scripts/cli/client/generate.ts", "--check", "unknown option '--check'"],
-    ["scripts/stack/derive_shard_secrets.ts", "--count=x", "N must be a whole number from 1 to 300"],
+    ["scripts/cli/secrets/shards.ts", "--count=x", "N must be a whole number from 1 to 300"],
     ["scripts/stack/release/main.ts", "--too=x", "unknown option '--too"],
     ["scripts/stack/release/main.ts", "--to=/proc/none", "error: --to: "],
     ["scripts/stack/settings/main.ts", "--jsn", "unknown option '--jsn'"],
@@ -50,7 +50,7 @@ test.each([
   ["scripts/cli/scale/api.ts", "Usage: ./scripts/task scale:api N=COUNT [-- OPTIONS]"],
   ["scripts/cli/operator/dead.ts", "Usage: ./scripts/task dead -- [QUEUE] [OPTIONS]"],
   ["scripts/cli/client/generate.ts", "Usage: ./scripts/task client -- [OPTIONS]"],
-  ["scripts/stack/derive_shard_secrets.ts", "Usage: ./scripts/task secrets:shards N=COUNT [-- OPTIONS]"],
+  ["scripts/cli/secrets/shards.ts", "Usage: ./scripts/task secrets:shards N=COUNT [-- OPTIONS]"],
   ["scripts/cli/upgrade/main.ts", "Usage: ./scripts/task wa:upgrade -- VERSION [OPTIONS]"],
 ])("%s --help prints the options", async (script, usage) => {
   const { code, stdout } = await run(script, ["--help"]);

@@ -12,15 +12,20 @@ import { reads, serviceJobs, settingOf } from "./settings/known.ts";
  */
 export const secretVersionKey = "secret_version";
 
+/** Jobs that get new passwords while they run (scripts/cli/secrets): a restart would disconnect every client. */
+const takePasswordsLive: ReadonlySet<string> = new Set(["postgres", "postgres-replica", "redis"]);
+
 /** The templates of a job that read Nomad Variables and reach running tasks by new allocations only. */
-const templatesOf = ({ TaskGroups }: Job): string[] =>
-  TaskGroups.flatMap(({ Tasks }) => Tasks ?? []).flatMap((task) => {
-    const reloaded = reloadedFiles(task);
-    return (task.Templates ?? [])
-      .filter(({ EmbeddedTmpl }) => EmbeddedTmpl.includes("nomadVar"))
-      .filter(({ ChangeMode, DestPath }) => ChangeMode === "noop" && !reloaded.includes(`/${DestPath}`))
-      .map(({ EmbeddedTmpl }) => EmbeddedTmpl);
-  });
+const templatesOf = ({ ID, TaskGroups }: Job): string[] =>
+  (takePasswordsLive.has(ID) ? [] : TaskGroups)
+    .flatMap(({ Tasks }) => Tasks ?? [])
+    .flatMap((task) => {
+      const reloaded = reloadedFiles(task);
+      return (task.Templates ?? [])
+        .filter(({ EmbeddedTmpl }) => EmbeddedTmpl.includes("nomadVar"))
+        .filter(({ ChangeMode, DestPath }) => ChangeMode === "noop" && !reloaded.includes(`/${DestPath}`))
+        .map(({ EmbeddedTmpl }) => EmbeddedTmpl);
+    });
 
 /** The files that a task reads again after each change, by nomad/tasks/reload.sh. */
 function reloadedFiles({ Config }: Task): string[] {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { randomToken } from "../../lib/core/secret.ts";
 import { orNull } from "./nomad.ts";
 import type { Nomad } from "./nomad.ts";
+import { accepted, loginItems, loginOf, presented, valuesOf } from "./secret_values.ts";
 import { reads, serviceJobs, settingOf } from "./settings/known.ts";
 
 /*
@@ -61,54 +62,62 @@ export const addressesOf = (ports: Readonly<Record<string, string>>): Addresses 
 /** Makes items of a job's variable. Settings are in capitals; templates of the job file read the others. */
 type Items = (secrets: Secrets & Given, at: Addresses) => Record<string, string>;
 
+const databaseUrl = (role: string, secret: string, address: string) => {
+  const { login, password } = loginOf(role, presented(secret));
+  return `postgres://${login}:${password}@${address}/prosaas`;
+};
 const asOwner: Items = (secrets, at) => ({
-  DATABASE_URL: `postgres://prosaas:${secrets.postgres_owner_password}@${at.postgres}/prosaas`,
+  DATABASE_URL: databaseUrl("prosaas", secrets.postgres_owner_password, at.postgres),
 });
 const throughPooler: Items = (secrets, at) => ({
-  DATABASE_URL_POOLER: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.pooler}/prosaas`,
+  DATABASE_URL_POOLER: databaseUrl("prosaas_app", secrets.postgres_app_password, at.pooler),
 });
 const asShard: Items = (secrets, at) => ({
-  DATABASE_URL_POOLER: `postgres://prosaas_shards:${secrets.postgres_shards_password}@${at.pooler}/prosaas`,
+  DATABASE_URL_POOLER: databaseUrl("prosaas_shards", secrets.postgres_shards_password, at.pooler),
 });
 const ofReplica: Items = (secrets, at) => ({
-  DATABASE_URL_READ: `postgres://prosaas_app:${secrets.postgres_app_password}@${at.replica}/prosaas`,
+  DATABASE_URL_READ: databaseUrl("prosaas_app", secrets.postgres_app_password, at.replica),
+});
+/** Passwords of the logins of services, by their items. */
+const ofLogins: Items = (secrets) => ({
+  ...loginItems("app", secrets.postgres_app_password),
+  ...loginItems("shards", secrets.postgres_shards_password),
 });
 const redisAs =
   (user: "shards" | "api" | "workers" | "calls"): Items =>
-  (secrets, at) => ({ REDIS_URL: `redis://${user}:${secrets[`redis_${user}_password`]}@${at.redis}/0` });
+  (secrets, at) => ({ REDIS_URL: `redis://${user}:${presented(secrets[`redis_${user}_password`])}@${at.redis}/0` });
 const ofCarrier: Items = (secrets) => ({
   TWILIO_ACCOUNT_SID: secrets.twilio_account_sid,
-  TWILIO_AUTH_TOKEN: secrets.twilio_auth_token,
+  TWILIO_AUTH_TOKEN: presented(secrets.twilio_auth_token),
 });
 
 const itemsOfJob: Record<string, readonly Items[]> = {
   postgres: [
+    ofLogins,
     (secrets) => ({
-      superuser_password: secrets.postgres_superuser_password,
-      owner_password: secrets.postgres_owner_password,
-      app_password: secrets.postgres_app_password,
-      shards_password: secrets.postgres_shards_password,
-      replication_password: secrets.postgres_replication_password,
+      superuser_password: presented(secrets.postgres_superuser_password),
+      owner_password: presented(secrets.postgres_owner_password),
+      replication_password: presented(secrets.postgres_replication_password),
     }),
   ],
-  "postgres-replica": [(secrets) => ({ replication_password: secrets.postgres_replication_password })],
+  "postgres-replica": [(secrets) => ({ replication_password: presented(secrets.postgres_replication_password) })],
   redis: [
     (secrets) => ({
-      shards_password: secrets.redis_shards_password,
-      api_password: secrets.redis_api_password,
-      workers_password: secrets.redis_workers_password,
-      calls_password: secrets.redis_calls_password,
-      operator_password: secrets.redis_operator_password,
+      shards_password: accepted(secrets.redis_shards_password),
+      api_password: accepted(secrets.redis_api_password),
+      workers_password: accepted(secrets.redis_workers_password),
+      calls_password: accepted(secrets.redis_calls_password),
+      operator_password: accepted(secrets.redis_operator_password),
     }),
   ],
-  pgbouncer: [
-    (secrets) => ({ app_password: secrets.postgres_app_password, shards_password: secrets.postgres_shards_password }),
-  ],
+  pgbouncer: [ofLogins],
   migrate: [asOwner, (secrets) => ({ ADMIN_KEY: secrets.admin_key })],
   indexer: [asOwner],
   simulator: [
     ofCarrier,
     (secrets) => ({
+      // The carrier's side accepts each value and signs with the first.
+      TWILIO_AUTH_TOKEN: secrets.twilio_auth_token,
       SIMULATOR_SEED: secrets.simulator_seed,
       SIMULATOR_TOKEN: secrets.simulator_token,
       SIMULATOR_CA_FILE: "/secrets/tls_authority",
@@ -125,7 +134,7 @@ const itemsOfJob: Record<string, readonly Items[]> = {
     ofCarrier,
     (secrets) => ({
       DATA_KEYS: secrets.data_keys,
-      SHARD_TOKEN: secrets.shard_token,
+      SHARD_TOKEN: presented(secrets.shard_token),
       NODE_EXTRA_CA_CERTS: "/secrets/media_ca",
       media_ca: secrets.tls_authority,
     }),
@@ -134,17 +143,24 @@ const itemsOfJob: Record<string, readonly Items[]> = {
     throughPooler,
     redisAs("calls"),
     ofCarrier,
-    (secrets) => ({ CALL_AGENT_TOKEN: secrets.call_agent_token, CALLS_TOKEN: secrets.calls_token }),
+    (secrets) => {
+      const [, secondary] = valuesOf(secrets.twilio_auth_token);
+      return {
+        CALL_AGENT_TOKEN: presented(secrets.call_agent_token),
+        CALLS_TOKEN: accepted(secrets.calls_token),
+        ...(secondary === undefined ? {} : { TWILIO_AUTH_TOKEN_SECONDARY: secondary }),
+      };
+    },
   ],
-  "call-agent": [(secrets) => ({ CALL_AGENT_TOKEN: secrets.call_agent_token })],
+  "call-agent": [(secrets) => ({ CALL_AGENT_TOKEN: accepted(secrets.call_agent_token) })],
   api: [
     throughPooler,
     ofReplica,
     redisAs("api"),
     (secrets) => ({
-      CALLS_TOKEN: secrets.calls_token,
+      CALLS_TOKEN: presented(secrets.calls_token),
       DATA_KEYS: secrets.data_keys,
-      SHARD_TOKEN: secrets.shard_token,
+      SHARD_TOKEN: presented(secrets.shard_token),
     }),
   ],
   nginx: [(secrets) => ({ tls_certificate: secrets.tls_certificate, tls_key: secrets.tls_key })],

@@ -27,6 +27,14 @@ describe("secrets of a shard", () => {
     expect(shardItems(completeSecrets({}).secrets, 3)).not.toEqual(shardItems(secrets, 3));
   });
 
+  test("have a token for each value of the root", () => {
+    const { secrets } = completeSecrets({});
+    const next = completeSecrets({}).secrets;
+    const both = shardItems({ ...secrets, shard_token: `${next.shard_token},${secrets.shard_token}` }, 1);
+    const each = [secrets, next].map((roots) => shardItems(roots, 1)["SHARD_TOKEN_1"]!);
+    expect(both["SHARD_TOKEN_1"]!.split(",").toSorted()).toEqual(each.toSorted());
+  });
+
   test("of new shards are added beside what is there", async () => {
     const { secrets } = completeSecrets({});
     const contents: Record<string, Record<string, string>> = {
@@ -63,10 +71,11 @@ describe("secrets of a shard", () => {
 
   test("fit a Nomad variable for the most shards", () => {
     const { secrets } = completeSecrets({});
-    const items = shardItems(
-      { ...secrets, shard_keys: `${secrets.shard_keys},s2:${secrets.shard_keys.slice(3)}` },
-      maxShards,
-    );
+    const rotating = {
+      shard_token: `${secrets.shard_token},${secrets.calls_token}`,
+      shard_keys: `${secrets.shard_keys},s2:${secrets.shard_keys.slice(3)}`,
+    };
+    const items = shardItems(rotating, maxShards);
     const bytes = Object.entries(items).reduce((sum, [name, value]) => sum + name.length + value.length, 0);
     expect(bytes).toBeLessThan(64 * 1024);
   });

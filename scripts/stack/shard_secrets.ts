@@ -1,6 +1,7 @@
 import { AppError } from "../../lib/core/errors.ts";
 import { shardKeys, shardToken } from "../../lib/contracts/shard/secrets.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
+import { accepted, valuesOf } from "./secret_values.ts";
 import type { Nomad } from "./nomad.ts";
 
 /** A Nomad variable holds 64 KiB: as many shards' secrets fit, with a second key while keys are rotated. */
@@ -18,11 +19,19 @@ export type ShardRoots = {
   auth_keys?: string | undefined;
 };
 
+/** The tokens that a shard accepts: one for each value of the root. */
+export const tokensOfShard = (root: string, shard: number): string =>
+  accepted(
+    valuesOf(root)
+      .map((value) => shardToken(value, shard))
+      .join(","),
+  );
+
 /** The items of the variable `nomad/jobs/wa-shards` that belong to single shards, for shards 1 to `count`. */
 export function shardItems(roots: ShardRoots, count: number): Record<string, string> {
   const items: Record<string, string> = {};
   for (let shard = 1; shard <= count; shard++) {
-    items[`SHARD_TOKEN_${shard}`] = shardToken(roots.shard_token, shard);
+    items[`SHARD_TOKEN_${shard}`] = tokensOfShard(roots.shard_token, shard);
     items[`AUTH_KEYS_${shard}`] = shardKeys(roots.shard_keys, shard);
   }
   if (roots.auth_keys) items["FORMER_AUTH_KEYS"] = roots.auth_keys;

@@ -128,7 +128,15 @@ export async function checkTaskAccess(cluster: Cluster, stack: Stack): Promise<v
 
 type Entry = { Checks: { Status: string }[] };
 
-/** Checks that secrets:apply rolls out a changed secret with at most one replica missing. */
+/** Secrets of the data services, and of the calls service, which alone is replaced. */
+const rotated = [
+  "redis_calls_password",
+  "postgres_owner_password",
+  "postgres_superuser_password",
+  "postgres_replication_password",
+];
+
+/** Checks that a rotation rolls out changed secrets with at most one replica missing. */
 export async function checkSecretRollout(cluster: Cluster, stack: Stack): Promise<void> {
   const nomad = createNomad(stack.nomad_addr);
   const consul = createCaller({
@@ -166,11 +174,19 @@ export async function checkSecretRollout(cluster: Cluster, stack: Stack): Promis
       if (since !== null) longestMs = Math.max(longestMs, asked - since);
     }
   })();
-  const output = await cluster.run(["./scripts/task", "secrets:apply", "--", "--json"]);
+  expect(resultOf(await cluster.run(["./scripts/task", "secrets:apply", "--", "--dry-run", "--json"]))).toMatchObject({
+    changes: [{ what: "secrets of calls" }],
+  });
+  const names = `NAME=${rotated.join(",")}`;
+  const output = await cluster.run(["./scripts/task", "secrets:rotate", names, "--", "--json"]);
   watching.abort();
   await watch;
 
-  expect(resultOf(output)).toMatchObject({ ok: true, changes: [{ what: "secrets of calls" }] });
+  const phases = ["accept a new value", "use the new value", "remove the old value"];
+  expect(resultOf(output)).toMatchObject({
+    ok: true,
+    changes: phases.map((phase) => ({ what: expect.stringContaining(phase) })),
+  });
   // Nomad registers a canary's checks again at its promotion, and Consul lists them as critical for a moment. nginx
   // waits for 250 ms without changes.
   expect(longestMs).toBeLessThan(250);

@@ -193,8 +193,13 @@ describe("Consul policies", () => {
   ])("let two poolers share $poolSize connections", async ({ poolSize, share, app, shards }) => {
     const own = await renderPooler("db.example.com", { poolSize });
     expect(own).toContain(`max_db_connections = ${share}\n`);
-    const users = `prosaas_app = max_user_connections=${app}\nprosaas_shards = max_user_connections=${shards}\n`;
-    expect(own).toContain(users);
+    const users = Object.entries({
+      prosaas_app: app,
+      prosaas_app_b: app,
+      prosaas_shards: shards,
+      prosaas_shards_b: shards,
+    });
+    for (const [login, most] of users) expect(own).toContain(`\n${login} = max_user_connections=${most}\n`);
   });
 
   test("let the pooler follow the database", async () => {

@@ -5,12 +5,14 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { freePort } from "../../lib/testing/free_port.ts";
 import { until } from "../../lib/testing/until.ts";
+import { connectAsOwner } from "../../lib/db/client/owner.ts";
+import { setPasswords } from "../cli/secrets/live_postgres.ts";
 import { asNobody, isReady, nobody, postgresBin, postgresCommand } from "./postgres.ts";
 import type { PostgresFiles } from "./postgres.ts";
 
 const root = `${import.meta.dir}/../..`;
 const password = "secret";
-const roles = ["postgres", "prosaas", "prosaas_app", "prosaas_replication", "prosaas_shards"];
+const roles = ["postgres", "prosaas", "prosaas_app", "prosaas_app_b", "prosaas_replication", "prosaas_shards"];
 
 let files: PostgresFiles;
 let server: Bun.Subprocess;
@@ -53,11 +55,12 @@ afterAll(async () => {
   await rm(files.folder, { recursive: true, force: true });
 });
 
-async function connect(role: string, database: string): Promise<string> {
-  const sql = postgres(`postgres://${role}:${password}@127.0.0.1:${port}/${database}`, { max: 1, fetch_types: false });
+/** The role and the time limit of statements after a login, or the code of its error. */
+async function login(role: string, secret: string, database = "prosaas"): Promise<string> {
+  const sql = postgres(`postgres://${role}:${secret}@127.0.0.1:${port}/${database}`, { max: 1, fetch_types: false });
   try {
-    await sql`select 1`;
-    return "connected";
+    const [row] = await sql`select current_user as "role", current_setting('statement_timeout') as "limit"`;
+    return `${row!["role"]} ${row!["limit"]}`;
   } catch (error) {
     return error instanceof Error && "code" in error ? String(error.code) : "failed";
   } finally {
@@ -65,14 +68,54 @@ async function connect(role: string, database: string): Promise<string> {
   }
 }
 
+const connect = async (role: string, database: string): Promise<string> =>
+  (await login(role, password, database)).replace(/^prosaas.*/, "connected");
+
 describe("roles of an initialised server", () => {
   test("connect to the platform's database", async () => {
     for (const role of ["prosaas", "prosaas_app", "prosaas_shards"])
       expect([role, await connect(role, "prosaas")]).toEqual([role, "connected"]);
   });
 
+  test("are taken by their second login", async () => {
+    expect(await login("prosaas_app_b", password)).toStartWith("prosaas_app ");
+  });
+
   test.each(["postgres", "template1"])("do not connect to %s", async (database) => {
     for (const role of ["prosaas", "prosaas_app", "prosaas_shards", "prosaas_replication"])
       expect([role, await connect(role, database)]).toEqual([role, "42501"]);
+  });
+});
+
+describe("passwords of a running server", () => {
+  const give = async (items: Record<string, string>) => {
+    const url = `postgres://postgres:${password}@127.0.0.1:${port}/prosaas`;
+    const sql = connectAsOwner({ url, applicationName: "test" });
+    await sql`alter role prosaas_app in database prosaas set statement_timeout = '15s'`;
+    await setPasswords(sql, items);
+    await sql.end();
+  };
+
+  test("go to the other login and back", async () => {
+    const now = () => Promise.all([login("prosaas_app", "first"), login("prosaas_app_b", "second")]);
+    await give({ app_password: "first" });
+    expect(await now()).toEqual(["prosaas_app 15s", "28P01"]);
+    await give({ app_password: "first", app_b_password: "second" });
+    expect(await now()).toEqual(["prosaas_app 15s", "prosaas_app 15s"]);
+    await give({ app_password: "", app_b_password: "second" });
+    expect(await now()).toEqual(["28P01", "prosaas_app 15s"]);
+    await give({ app_password: "first" });
+    expect(await now()).toEqual(["prosaas_app 15s", "28P01"]);
+  });
+
+  test("disconnect no client", async () => {
+    const connected = postgres(`postgres://prosaas:${password}@127.0.0.1:${port}/prosaas`, { max: 1 });
+    const pid = async () => (await connected`select pg_backend_pid() as pid`)[0]!["pid"] as number;
+    const before = await pid();
+    await give({ owner_password: "the-next" });
+    expect(await pid()).toBe(before);
+    await connected.end();
+    expect([await connect("prosaas", "prosaas"), await login("prosaas", "the-next")]).toEqual(["28P01", "prosaas 0"]);
+    await give({ owner_password: password });
   });
 });

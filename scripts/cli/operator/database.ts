@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { connectConsul } from "../../stack/consul.ts";
 import { createNomad } from "../../stack/nomad.ts";
+import { presented } from "../../stack/secret_values.ts";
 import { readStack } from "./stack.ts";
 import type { Stack } from "./stack.ts";
 
@@ -22,6 +23,6 @@ export async function databaseUrlOf(stack: Stack, service: "postgres" | "postgre
   ]);
   const { Items } = variable.parse(secrets);
   const [{ ServiceAddress, ServicePort }] = services.parse(server.body) as [z.infer<typeof services>[number]];
-  const login = `prosaas:${encodeURIComponent(Items.postgres_owner_password)}`;
+  const login = `prosaas:${encodeURIComponent(presented(Items.postgres_owner_password))}`;
   return `postgres://${login}@${ServiceAddress}:${ServicePort}/prosaas`;
 }

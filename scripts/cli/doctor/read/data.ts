@@ -9,6 +9,7 @@ import { memoryFill } from "../../../../lib/redis/memory.ts";
 import { surveyIndexes } from "../../../../services/indexer/survey.ts";
 import type { IndexSurvey } from "../../../../services/indexer/survey.ts";
 import type { Sum } from "../../operator/connection_sums.ts";
+import { presented } from "../../../stack/secret_values.ts";
 import { databaseUrlOf } from "../../operator/database.ts";
 import { surveyConnections } from "../../operator/survey_connections.ts";
 import type { PostgresNow, ReplicaNow } from "../checks/data.ts";
@@ -87,7 +88,7 @@ async function redisUrl({ nomad, consul }: Cluster): Promise<string> {
   if (instance === undefined)
     throw new Error("Consul lists no service redis; set REDIS_URL to examine a managed Redis");
   const { Items } = secrets.parse(await nomad("GET", "/v1/var/prosaas/secrets"));
-  const login = `operator:${encodeURIComponent(Items.redis_operator_password)}`;
+  const login = `operator:${encodeURIComponent(presented(Items.redis_operator_password))}`;
   return `redis://${login}@${instance.ServiceAddress}:${instance.ServicePort}/0`;
 }
 

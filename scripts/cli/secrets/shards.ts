@@ -1,9 +1,9 @@
-import { resultCommand, taskVariable } from "../cli/arguments.ts";
-import { readNomadAddress } from "../cli/operator/stack.ts";
-import { countOf } from "../cli/scale/command.ts";
-import { requireNomadLeader } from "./leaders.ts";
-import { createNomad } from "./nomad.ts";
-import { maxShards, planShardSecrets } from "./shard_secrets.ts";
+import { resultCommand, taskVariable } from "../arguments.ts";
+import { readNomadAddress } from "../operator/stack.ts";
+import { countOf } from "../scale/command.ts";
+import { requireNomadLeader } from "../../stack/leaders.ts";
+import { createNomad } from "../../stack/nomad.ts";
+import { maxShards, planShardSecrets } from "../../stack/shard_secrets.ts";
 
 const { count, dryRun, json } = resultCommand(
   "secrets:shards",
