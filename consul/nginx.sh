@@ -8,13 +8,17 @@
 # A reload leaves the old workers running until their streams end, 10 minutes at most (worker_shutdown_timeout). Before
 # each reload the oldest of them are ended, so that any number of reloads leaves a bounded number of workers:
 #
-#   OLD_WORKERS       kept without calls (8): event streams reconnect and resume by Last-Event-ID.
+#   OLD_WORKERS       kept without calls (16): event streams reconnect and resume by Last-Event-ID.
 #   OLD_CALL_WORKERS  kept with media streams of calls (24). A call survives the loss of its stream, with a gap.
 #
 # An idle worker takes 4 MB, one that served 1,000 requests at once 25 MB; the task may have 512 MB.
 #
-# Reloads are immediate while at most OLD_WORKERS workers carry calls. Each further one delays the next reload by two
-# seconds: under constant change a call keeps its worker for minutes.
+# nginx writes its access log into a pipe, because it may not open stdout of a task again.
+#
+# Changes that come faster than streams end share a reload, so that a storm of them ends no stream. Reloads are
+# immediate while there are at most four old workers. Each further one delays the next reload by two seconds: without
+# calls by six at most, as an allocation stops ten seconds after it left Consul (shutdown_delay). Beyond eight that
+# carry calls there is no limit, so that under constant change a call keeps its worker for minutes.
 set -u
 # A HUP from here to the trap below needs no answer: nginx starts with the newest file. Without this it ends the script.
 trap '' HUP
@@ -23,10 +27,11 @@ rendered=$1
 live=$RUN_DIR/nginx.live.conf
 pid_file=$RUN_DIR/nginx.pid # as the template names it
 adopted=$RUN_DIR/nginx.adopted.conf
+access_log=$RUN_DIR/access.log # as the template names it
 # Ports of calls allocations, current and former ones: an allocation that drains still carries its calls.
 calls_ports=$RUN_DIR/calls.ports
 calls_sockets=$RUN_DIR/calls.sockets
-old_workers=${OLD_WORKERS:-8}
+old_workers=${OLD_WORKERS:-16}
 old_call_workers=${OLD_CALL_WORKERS:-24}
 nginx=
 # Times in seconds: the earliest next reload, and when the pending timer fires.
@@ -92,15 +97,16 @@ end_oldest_workers() {
       [ "$idle" -le "$old_workers" ] || kill -TERM "$pid"
     fi
   done
-  delay=0
-  [ "$carrying" -le "$old_workers" ] || delay=$(((carrying - old_workers) * 2))
+  delay=$(((idle + carrying - 4) * 2))
+  [ "$delay" -le 6 ] || delay=6
+  [ "$delay" -ge $(((carrying - 8) * 2)) ] || delay=$(((carrying - 8) * 2))
 }
 
 # Schedules another HUP, unless one is pending.
 retry_at() {
   [ "$timer" -le "$now" ] || return 0
   timer=$1
-  { sleep $((timer - now)) && kill -HUP $$; } &
+  { sleep $((timer - now)) && kill -HUP $$; } 3>&- &
 }
 
 # True once HUP reloads nginx, which writes its pid after it has set its handlers. Before that, HUP ends it.
@@ -130,12 +136,23 @@ stop() {
   kill -QUIT "$nginx"
 }
 
+# Without a reader nginx would wait for one, so the reader is replaced when stdout is closed (a full disk). It ends with
+# the last writer: nginx, and this script by descriptor 3, which keeps the pipe open while nginx is not there.
+rm -f "$access_log"
+mkfifo -m 600 "$access_log"
+(
+  trap '' TERM INT
+  until cat; do :; done
+) <"$access_log" &
+reader=$!
+exec 3>"$access_log"
+
 trap reload HUP
 trap stop TERM INT
 
 until adopt; do sleep 1; done
 rm -f "$pid_file"
-nginx -e stderr -c "$live" -g 'daemon off;' &
+nginx -e stderr -c "$live" -g 'daemon off;' 3>&- &
 nginx=$!
 # Adopts a file that was rendered while nginx was starting.
 cmp -s "$rendered" "$adopted" || reload
@@ -146,4 +163,6 @@ while kill -0 "$nginx" 2>/dev/null; do
   wait "$nginx"
   status=$?
 done
+exec 3>&-
+wait "$reader"
 exit "$status"

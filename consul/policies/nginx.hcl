@@ -1,9 +1,14 @@
-# The template of nginx' configuration, under Nomad or consul-template: the upstreams.
+# The template of nginx' configuration, under Nomad or consul-template: the upstreams, and maintenance.
 service "prosaas-api" {
   policy = "read"
 }
 
 service "prosaas-calls" {
+  policy = "read"
+}
+
+# Maintenance of the API.
+key_prefix "prosaas/edge/" {
   policy = "read"
 }
 

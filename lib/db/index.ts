@@ -3,6 +3,7 @@ export type { Database, DatabaseOptions, Waits } from "./client/client.ts";
 export { firstAnswer } from "./client/first_answer.ts";
 export { runDatabaseClock } from "./client/run_clock.ts";
 export type { RunningClock } from "./client/run_clock.ts";
+export { exposeServer } from "./client/server_metrics.ts";
 export { isDatabaseUnavailable, isLockTimeout } from "./client/errors.ts";
 export { createGroupCommit } from "./client/group_commit.ts";
 export { sql } from "./client/literal.ts";

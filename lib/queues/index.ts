@@ -6,6 +6,7 @@ export type { QueueWorker } from "./worker.ts";
 export type { Handler, Handlers, Run, RunResult } from "./run.ts";
 export { createJobMetrics } from "./job_metrics.ts";
 export type { JobMetrics } from "./job_metrics.ts";
+export { exposeQueueDepths } from "./depth_metrics.ts";
 export { queueDepths } from "./depths.ts";
 export type { QueueDepth } from "./depths.ts";
 export { createDeadLetters } from "./dead_letters.ts";

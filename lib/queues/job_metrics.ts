@@ -1,8 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Metrics } from "../runtime/metrics.ts";
 import type { QueueName } from "./definitions.ts";
-import { queueDepths } from "./depths.ts";
-import type { QueueDepth } from "./depths.ts";
+import { exposeQueueDepths } from "./depth_metrics.ts";
 
 /**
  * done · postponed (the handler asked to run again) · skipped (a schedule's run that another version of the program
@@ -41,24 +40,8 @@ export function createJobMetrics(metrics: Metrics, redis: Redis, served: readonl
   const run = metrics.tallies("job_run_seconds", "Duration of a run.", buckets, ["queue", "job"]);
   const wait = metrics.tallies("job_wait_seconds", "Time from wake-up to first run.", buckets, ["queue", "job"]);
 
-  // Both gauges of a scrape share one reading of Redis. A scrape must also succeed while Redis is unavailable: the last
-  // known depths then stay, and queue_errors_total grows.
-  let reading: Promise<QueueDepth[]> | undefined;
-  const readDepths = () =>
-    (reading ??= queueDepths(redis, served)
-      .catch(() => {
-        for (const queue of served) errors.inc({ queue });
-        return [];
-      })
-      .finally(() => (reading = undefined)));
-  metrics.gauge("queue_depth", "Jobs of a queue, by state.", ["queue", "state"], async (gauge) => {
-    for (const { queue, waiting, active, delayed, dead } of await readDepths()) {
-      for (const [state, value] of Object.entries({ waiting, active, delayed, dead }))
-        gauge.set({ queue, state }, value);
-    }
-  });
-  metrics.gauge("queue_oldest_seconds", "Age of the oldest waiting job.", ["queue"], async (gauge) => {
-    for (const { queue, oldestMs } of await readDepths()) gauge.set({ queue }, (oldestMs ?? 0) / 1000);
+  exposeQueueDepths(metrics, redis, served, () => {
+    for (const queue of served) errors.inc({ queue });
   });
 
   const createSeries = (queue: QueueName, job: string): Known => {

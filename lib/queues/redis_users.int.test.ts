@@ -142,10 +142,24 @@ describe("calls", () => {
     expect(await all.call("ACL", "LOG")).toEqual([]);
   });
 
-  test("may not take webhook deliveries", async () => {
+  test("enqueues recordings, also while they are fetched", async () => {
+    await all.call("ACL", "LOG", "RESET");
+    const producer = createProducer(clients.get("calls")!);
+    for (let time = 0; time < 2; time++) await producer.wake("fetch_recordings", {});
+    const id = await all.rpoplpush("prosaas:recordings:wait", "prosaas:recordings:active");
+    expect(id).toBeString();
+    for (let time = 0; time < 2; time++) await producer.wake("fetch_recordings", {});
+    await producer.close();
+    expect(await all.call("ACL", "LOG")).toEqual([]);
+  });
+
+  test("may not take recordings or webhook deliveries", async () => {
+    await all.lpush("prosaas:recordings:wait", "a");
     await all.lpush("prosaas:high:wait", "a");
     await all.zadd("prosaas:high:prioritized", 1, "b");
     for (const command of [
+      ["RPOP", "prosaas:recordings:wait"],
+      ["DEL", "prosaas:recordings:wait"],
       ["DEL", "prosaas:high:wait"],
       ["RPOP", "prosaas:high:wait"],
       ["LREM", "prosaas:high:wait", "0", "a"],

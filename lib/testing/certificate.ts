@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Creates a self-signed certificate for this machine, valid for a day: cert.pem and key.pem in the folder. */
-export function makeCertificate(folder: string): { certFile: string; keyFile: string } {
+/** Creates a self-signed certificate for this machine, valid for some days: cert.pem and key.pem in the folder. */
+export function makeCertificate(folder: string, days = 1): { certFile: string; keyFile: string } {
   const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", keyFile];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "1"];
-  const result = Bun.spawnSync(["openssl", "req", "-x509", ...key, ...subject, "-out", certFile]);
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
+  const result = Bun.spawnSync(["openssl", "req", "-x509", ...key, ...subject, "-days", `${days}`, "-out", certFile]);
   if (!result.success) throw new Error(`openssl failed to create a certificate: ${result.stderr.toString()}`);
   return { certFile, keyFile };
 }

@@ -7,6 +7,8 @@ variable "host_network" { default = "default" }         # of the client; its add
 variable "count" { default = 1 }                        # each needs a node of its own: the ports are fixed
 variable "http_port" { default = 80 }                   # redirects to https
 variable "https_port" { default = 443 }                 # the API, the webhooks and the console
+variable "proxy_port" { default = 0 }                   # the same in the PROXY protocol, for trusted_proxies; 0: none
+variable "trusted_proxies" { default = "" }             # networks of load balancers: "10.0.0.0/24,10.0.1.7/32"
 variable "listen_host" { default = "0.0.0.0" }          # the address that nginx listens on
 variable "hsts_max_age" { default = 31536000 }          # seconds (a year, for preload lists); 0 omits the header
 variable "edge_requests_per_second" { default = 10000 } # of one address: three times what two cores serve
@@ -19,13 +21,13 @@ job "nginx" {
   group "nginx" {
     count = var.count
     network {
-      port "http" {
-        static       = var.http_port
-        host_network = var.host_network
-      }
-      port "https" {
-        static       = var.https_port
-        host_network = var.host_network
+      dynamic "port" {
+        for_each = { for name in ["http", "https", "proxy"] : name => var["${name}_port"] if var["${name}_port"] > 0 }
+        labels   = [port.key]
+        content {
+          static       = port.value
+          host_network = var.host_network
+        }
       }
     }
     volume "usr" {
@@ -98,28 +100,25 @@ job "nginx" {
         LISTEN_HOST              = var.listen_host
         HTTP_PORT                = var.http_port
         HTTPS_PORT               = var.https_port
+        EDGE_PROXY_PORT          = var.proxy_port > 0 ? var.proxy_port : ""
+        EDGE_TRUSTED_PROXIES     = var.trusted_proxies
         TLS_CERTIFICATE          = "/secrets/tls_certificate"
         TLS_KEY                  = "/secrets/tls_key"
         CONSOLE_ROOT             = "/app/console"
         HSTS_MAX_AGE             = var.hsts_max_age
         EDGE_REQUESTS_PER_SECOND = var.edge_requests_per_second
-        EDGE_REQUEST_BURST       = 2 * var.edge_requests_per_second
         EDGE_CONCURRENT_REQUESTS = var.edge_concurrent_requests
       }
-      template {
-        destination = "local/edge/nginx.conf"
-        data        = file("consul/nginx.conf.ctmpl")
-        change_mode = "noop" # reload.sh follows it
-        wait {
-          min = "250ms" # collects what changes together
-          max = "2s"    # below the shutdown_delay of api and calls, with the second that reload.sh takes
-        }
-      }
       dynamic "template" {
-        for_each = ["consul/nginx.sh", "nomad/tasks/reload.sh"]
+        for_each = ["consul/nginx.conf.ctmpl", "consul/nginx.sh", "nomad/tasks/reload.sh"]
         content {
-          destination = "local/edge/${basename(template.value)}"
+          destination = "local/edge/${trimsuffix(basename(template.value), ".ctmpl")}"
           data        = file(template.value)
+          change_mode = "noop" # reload.sh follows the configuration
+          wait {
+            min = "250ms" # collects what changes together
+            max = "2s"    # below the shutdown_delay of api and calls, with the second that reload.sh takes
+          }
         }
       }
       dynamic "template" {
@@ -136,9 +135,9 @@ job "nginx" {
       resources {
         cpu        = 150 # MHz, a share and not a limit
         memory     = 64  # MB
-        memory_max = 512 # MB: two workers of 25 MB at 1,000 requests in flight, and up to 32 old ones (consul/nginx.sh)
+        memory_max = 512 # MB: two workers of 25 MB at 1,000 requests in flight, and up to 40 old ones (consul/nginx.sh)
       }
-      logs { max_files = 3 } # of 10 MB each
+      logs { max_files = 10 } # of 10 MB each: 250,000 requests
     }
   }
 }

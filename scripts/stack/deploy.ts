@@ -1,4 +1,6 @@
 import { basename, join } from "node:path";
+import { ensureShardLocks } from "./access/shard_locks.ts";
+import { callConsul } from "./consul.ts";
 import { root } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { readJobFile } from "./job_file.ts";
@@ -46,7 +48,7 @@ export async function deploy(environment: Environment, report: Reporter): Promis
   const read = async (id: string) =>
     [id, await readJobFile(id, environment, await valuesOfCluster(nomad, id))] as const;
   const jobs = new Map(await Promise.all(allJobs.map(read)));
-  await prepareShards(nomad, jobs);
+  await prepareShards(environment, jobs);
   await requireValidSettings(nomad, [...jobs.values()]);
   await prepareVolumes(environment, jobs, say);
 
@@ -66,10 +68,13 @@ const countOfShards = async (nomad: Nomad, jobs: ReadonlyMap<string, Job>): Prom
   return shards === undefined ? 0 : (await plannedJob(nomad, shards)).TaskGroups[0]!.Count;
 };
 
-/** Derives the secrets of the shards that `jobs` would run. */
-export async function prepareShards(nomad: Nomad, jobs: ReadonlyMap<string, Job>): Promise<void> {
+/** Derives the secrets of the shards that `jobs` would run, and lets each take its lock. */
+export async function prepareShards({ nomadAddr, consulAddr }: Agents, jobs: ReadonlyMap<string, Job>): Promise<void> {
+  const nomad = createNomad(nomadAddr);
   const shards = await countOfShards(nomad, jobs);
-  if (shards > 0) await ensureShardSecrets(nomad, shards);
+  if (shards === 0) return;
+  await ensureShardSecrets(nomad, shards);
+  await ensureShardLocks({ nomad, consul: callConsul(consulAddr) }, shards);
 }
 
 /** Makes the volumes that `jobs` need and the cluster lacks. */

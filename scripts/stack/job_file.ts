@@ -13,6 +13,11 @@ const jobFiles: ReadonlyMap<string, string> = new Map(
 /** Jobs that differ in little share a file, whose variable `job` names one of them. */
 const sharedFiles: Readonly<Record<string, string>> = { migrate: "schema", indexer: "schema" };
 
+/** Every job that a file describes. */
+export const jobNames: readonly string[] = [...jobFiles.keys(), ...Object.keys(sharedFiles)]
+  .filter((name) => !Object.values(sharedFiles).includes(name))
+  .toSorted();
+
 export function jobFileOf(name: string): string {
   const path = jobFiles.get(sharedFiles[name] ?? name);
   if (path === undefined) throw new Error(`No file nomad/*/${name}.nomad.hcl describes a job ${name}.`);

@@ -38,9 +38,10 @@ const put = async <T>(path: string, body: unknown): Promise<T> => {
 };
 
 /** A client with a fresh token under one of the policies. */
-async function as(name: string): Promise<ConsulClient> {
-  const Rules = await Bun.file(join(root, `consul/policies/${name}.hcl`)).text();
-  const { ID } = await put<{ ID: string }>("/v1/acl/policy", { Name: `${name}-${crypto.randomUUID()}`, Rules });
+async function as(name: string, complete = (rules: string) => rules): Promise<ConsulClient> {
+  const Rules = complete(await Bun.file(join(root, `consul/policies/${name}.hcl`)).text());
+  const policy = { Name: `${name.replace("/", "-")}-${crypto.randomUUID()}`, Rules };
+  const { ID } = await put<{ ID: string }>("/v1/acl/policy", policy);
   const { SecretID: token } = await put<{ SecretID: string }>("/v1/acl/token", { Policies: [{ ID }] });
   return Object.assign(createConsul({ addr, token }), { token });
 }
@@ -136,14 +137,22 @@ describe("Consul policies", () => {
     await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
   });
 
-  test("let a shard take only its lock", async () => {
-    const consul = await as("wa-shards");
-    const lock = await holdLock({ consul, key: ownerKey(1), value: "{}", onLost: () => {} });
+  test("let a shard take only its own lock", async () => {
+    const consul = await as("shards/shard", (rules) => rules.replaceAll("${shard}", "1"));
+    const take = (shard: number) => holdLock({ consul, key: ownerKey(shard), value: "{}", onLost: () => {} });
+    const lock = await take(1);
     expect(lock.state).toBe("held");
     expect(lock.token).toBeGreaterThan(0);
     await lock.release();
+    for (const shard of [2, 10, 11]) await expect(take(shard)).rejects.toThrow(/403|forbidden/);
     await expect(kvPut(consul, numShardsKey, "1")).rejects.toThrow(/did not write/);
     await expect(kvPut(consul, callLimitKey, "1")).rejects.toThrow(/did not write/);
+  });
+
+  test("let the identity of shards take no lock", async () => {
+    const consul = await as("wa-shards");
+    const taken = holdLock({ consul, key: ownerKey(1), value: "{}", onLost: () => {} });
+    await expect(taken).rejects.toThrow(/403|forbidden/);
   });
 
   test("let calls read its limit and change nothing", async () => {

@@ -4,22 +4,23 @@ import { join } from "node:path";
 import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { Socket } from "node:net";
-import { createConsul } from "../../lib/consul/client.ts";
+import { createConsul, kvPut } from "../../lib/consul/client.ts";
 import { startConsulServer } from "../../lib/testing/consul_server.ts";
 import { until } from "../../lib/testing/until.ts";
 import { startEdge } from "../lab/rig/edge.ts";
+import type { EdgeOptions } from "../lab/rig/edge.ts";
 
 export type Answer = { status: number; headers: Headers; body: string };
 
 type SocketData = { audio?: Timer };
 
-type Handler = (
+export type Handler = (
   request: Request,
   server: Bun.Server<SocketData>,
 ) => Response | undefined | Promise<Response | undefined>;
 
 /** The edge with a Consul of its own, in front of two servers that stand in for the API and for calls. */
-export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: Record<string, string> } = {}) {
+export async function startEdgeUnderTest(handle: Handler, options: Pick<EdgeOptions, "env" | "asDeployed"> = {}) {
   const server = await startConsulServer();
   const consul = createConsul({ addr: server.addr });
   const folder = await mkdtemp(join(tmpdir(), "prosaas-edge-"));
@@ -56,7 +57,7 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  const edge = await startEdge(folder, server.addr, reached, { env }).catch(async (error: unknown) => {
+  const edge = await startEdge(folder, server.addr, reached, options).catch(async (error: unknown) => {
     await stopServers();
     throw error;
   });
@@ -66,7 +67,10 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
     api,
     register,
     deregister,
+    setKey: (key: string, value: string) => kvPut(consul, key, value),
     log: () => readFile(join(folder, "edge.log"), "utf8"),
+    /** The lines of the access log. */
+    requests: async () => (await readFile(join(folder, "requests.log"), "utf8")).split("\n").slice(0, -1),
     configuration: () => readFile(join(folder, "nginx.live.conf"), "utf8"),
     /** The pid of nginx' master process. */
     master: async () => Number(await readFile(join(folder, "nginx.pid"), "utf8")),
@@ -79,22 +83,31 @@ export async function startEdgeUnderTest(handle: Handler, { env = {} }: { env?: 
 
 export type EdgeUnderTest = Awaited<ReturnType<typeof startEdgeUnderTest>>;
 
+export type Connection = {
+  tls?: boolean;
+  /** The address of this side; any of 127.0.0.0/8. */
+  from?: string;
+  /** A header of the PROXY protocol, sent before the TLS handshake. */
+  preface?: string | Uint8Array;
+};
+
 /** An open connection to the edge; a client of ours would tidy up what it sends. */
-export async function open(port: number, { tls = true }: { tls?: boolean } = {}): Promise<Socket> {
+export async function open(port: number, { tls = true, from, preface }: Connection = {}): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const options = { port, host: "127.0.0.1" };
-  const socket = tls
-    ? connectTls({ ...options, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }, resolve)
-    : connectPlain(options, resolve);
+  const plain = connectPlain({ port, host: "127.0.0.1", ...(from === undefined ? {} : { localAddress: from }) });
+  if (preface !== undefined) plain.write(preface);
+  const socket = tls ? connectTls({ socket: plain, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }) : plain;
+  socket.once(tls ? "secureConnect" : "connect", resolve);
   socket.once("error", reject);
+  socket.once("close", () => reject(new Error("the edge closed the connection")));
   await promise;
   socket.on("error", () => {});
   return socket;
 }
 
 /** Sends a request as it is written, without its last empty line, and returns the whole answer. */
-export async function send(port: number, head: string, { tls = true }: { tls?: boolean } = {}): Promise<Answer> {
-  const socket = await open(port, { tls });
+export async function send(port: number, head: string, connection: Connection = {}): Promise<Answer> {
+  const socket = await open(port, connection);
   let text = "";
   let closed = false;
   socket.on("data", (data) => (text += String(data)));

@@ -9,7 +9,7 @@ import type { Caller } from "../cli/operator/http.ts";
 import { simulatorApi } from "../cli/operator/simulator.ts";
 import type { Stack } from "../cli/operator/stack.ts";
 import { createNomad } from "../stack/nomad.ts";
-import { checkSecretRollout, checkSecretsStayHidden, checkTaskAccess } from "./access.ts";
+import { checkSecretRollout, checkSecretsStayHidden } from "./access.ts";
 import { checkApiFailover } from "./api_failover.ts";
 import { createCluster, resultOf } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
@@ -17,6 +17,7 @@ import { checkDeploys } from "./deploying.ts";
 import { checkMonitoring } from "./monitoring/check_stack.ts";
 import { checkDoctor, checkLogs } from "./operating.ts";
 import { processesOf, serviceProcess } from "./processes.ts";
+import { checkTaskAccess } from "./task_access.ts";
 import { checkDryRunsAndRefusals, checkScalingUnderLoad, checkConcurrentCommands } from "./scaling.ts";
 import { checkProfileChange, checkAutoscaling } from "./workers.ts";
 

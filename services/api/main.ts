@@ -4,10 +4,23 @@ import { followValue } from "../../lib/consul/live_value.ts";
 import { registerService } from "../../lib/consul/register.ts";
 import { followService } from "../../lib/consul/service.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { createDatabase, createReplica, firstAnswer, noReplica, runDatabaseClock } from "../../lib/db/index.ts";
+import {
+  createDatabase,
+  createReplica,
+  exposeServer,
+  firstAnswer,
+  noReplica,
+  runDatabaseClock,
+} from "../../lib/db/index.ts";
 import type { Database, Replica } from "../../lib/db/index.ts";
 import { createFeed, createLiveStream, startMemoryGuard } from "../../lib/events/index.ts";
-import { createDeadLetters, createProducer, queueDepths } from "../../lib/queues/index.ts";
+import {
+  createDeadLetters,
+  createProducer,
+  exposeQueueDepths,
+  queueDepths,
+  queueNames,
+} from "../../lib/queues/index.ts";
 import { createCallCapacity } from "../../lib/calls/capacity.ts";
 import { createRedis } from "../../lib/redis/client.ts";
 import { createRateLimiter } from "../../lib/redis/rate_limit.ts";
@@ -52,7 +65,7 @@ function openReplica(primary: Database, metrics: Metrics): Replica {
     "server",
   ]);
   if (config.DATABASE_URL_READ === undefined) return noReplica(primary);
-  return createReplica({
+  const replica = createReplica({
     primary,
     url: config.DATABASE_URL_READ,
     poolSize: config.DATABASE_POOL_SIZE,
@@ -61,6 +74,12 @@ function openReplica(primary: Database, metrics: Metrics): Replica {
     onChange: (change) => logger.warn(change, "the read replica changed its state"),
     onRead: (server) => reads.inc({ server }),
   });
+  const startedAt = performance.now();
+  metrics.gauge("database_replica_lag_seconds", "Maximum lag of the replica; absent without one.", [], (gauge) => {
+    // One that this process never saw up to date lags since the start, so that a dead one raises ReplicaLag.
+    gauge.set((replica.lagMs() ?? performance.now() - startedAt) / 1_000);
+  });
+  return replica;
 }
 
 await run(name, logger, async (life) => {
@@ -72,11 +91,14 @@ await run(name, logger, async (life) => {
   });
   life.onStop("database", () => db.close());
   const clock = await runDatabaseClock(db, life, logger, metrics);
+  exposeServer(db, metrics);
   const redis = createRedis(config.REDIS_URL, "command", (error) =>
     logger.warn({ error: messageOf(error) }, "Redis is unavailable"),
   );
   life.onStop("redis", () => redis.disconnect());
   life.onStop("memory guard", startMemoryGuard(redis, metrics));
+  // Workers export the queues that they serve. Of a queue whose workers are all gone, only this process reports.
+  exposeQueueDepths(metrics, redis, queueNames);
   const producer = createProducer(redis);
   life.onStop("producer", () => producer.close());
 
@@ -122,11 +144,6 @@ await run(name, logger, async (life) => {
 
   const replica = openReplica(db, metrics);
   life.onStop("replica", () => replica.close());
-  metrics.gauge("database_replica_lag_seconds", "Maximum lag of the replica; absent while unknown.", [], (gauge) => {
-    const lagMs = replica.lagMs();
-    if (lagMs === null) gauge.reset();
-    else gauge.set(lagMs / 1_000);
-  });
   const onRedisError = withoutRepeats((error, held_back) =>
     logger.warn({ error: messageOf(error), held_back }, "the event feed lost its connection to Redis"),
   );

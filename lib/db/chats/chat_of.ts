@@ -12,11 +12,6 @@ export const chatNamed = (businessId: Statement, name: Statement) => sql`(select
   (select named.chat from chat_aliases named
    where named.business_id = ${businessId} and named.alias = ${name}), ${name}))`;
 
-/** SQL: whether `name` is `chat` or another name of it. */
-export const isNameOf = (businessId: Statement, name: Statement, chat: Statement) => sql`(${name} = ${chat} or exists (
-  select from chat_aliases named
-  where named.business_id = ${businessId} and named.alias = ${name} and named.chat = ${chat}))`;
-
 /** The chat of the account that has this name, or the name itself. */
 export async function resolveChat(scope: BusinessScope, name: string): Promise<string> {
   const [row] = await scope.ask<[{ chat: string }]>(sql`

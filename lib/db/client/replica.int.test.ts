@@ -99,6 +99,8 @@ describe("the replica", () => {
     expect(rows).toMatchObject([{ one: 1 }]);
     // An answer that was in flight counts for a moment.
     await until(async () => (await answeredBy()) === "primary", { what: "an answer of the primary" });
+    // A dead replica counts as one that lags (ReplicaLag in nomad/monitoring/rules.yml).
+    await until(() => (replica.lagMs() ?? 0) > 1_500, { what: "the lag to grow" });
     await server.start();
     await inUse("the replica to be used again");
   });

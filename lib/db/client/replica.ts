@@ -17,7 +17,7 @@ export type Replica = {
    * primary; and on the primary after all if the replica fails in the middle.
    */
   history<T>(upTo: Date, read: (db: Database) => Promise<T>): Promise<T>;
-  /** How far behind the replica is at most, in ms; null while it is not known. */
+  /** How far behind the replica is at most, in ms; null before it was seen up to date. */
   lagMs(): number | null;
   close(): Promise<void>;
 };
@@ -70,13 +70,15 @@ export function createReplica({
   const samples: Sample[] = [];
   /** When the replica was last known to have everything. */
   let upToDateAt: number | undefined;
+  /** A read failed, and no look has succeeded since. */
+  let suspect = false;
   let used = false;
   const over = new AbortController();
 
   const lagMs = () => (upToDateAt === undefined ? null : performance.now() - upToDateAt);
   const usable = () => {
     const lag = lagMs();
-    return lag !== null && lag <= maxLagMs;
+    return !suspect && lag !== null && lag <= maxLagMs;
   };
   const judge = (why: string) => {
     if (usable() === used) return;
@@ -89,6 +91,7 @@ export function createReplica({
       const at = performance.now();
       samples.push({ at, lsn: await position(primary) });
       const replayed = await position(db);
+      suspect = false;
       // The newest moment at which the primary was no further than the replica is.
       while (samples.length > 1 && samples[1]!.lsn <= replayed) samples.shift();
       if (samples[0]!.lsn <= replayed) upToDateAt = Math.max(upToDateAt ?? 0, samples[0]!.at);
@@ -120,7 +123,7 @@ export function createReplica({
         return await read(db);
       } catch (error) {
         if (!(error instanceof AppError && error.code === "unavailable")) throw error;
-        upToDateAt = undefined;
+        suspect = true;
         judge(messageOf(error));
         return read(primary);
       }

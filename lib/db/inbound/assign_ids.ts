@@ -1,6 +1,6 @@
 import { sequencedUuidv7, uuidv7Floor, uuidv7Sequence, uuidv7Time } from "../../core/ids.ts";
 import { toJson } from "../client/json.ts";
-import { chatNamed, isNameOf } from "../chats/chat_of.ts";
+import { chatNamed } from "../chats/chat_of.ts";
 import { sql } from "../client/literal.ts";
 import type { PlatformScope } from "../scope.ts";
 import type { InboundMessage } from "./insert_inbound.ts";
@@ -26,8 +26,6 @@ type Found = { n: number; known: Known | null; latest: string | null };
 /** Messages that have no row yet, and contents of messages whose row has none, at the row's time. */
 export type Identified = { fresh: IdentifiedMessage[]; completing: IdentifiedMessage[] };
 
-const knownRow = sql`jsonb_build_object('id', known.id, 'type', known.type, 'sent_at', known.sent_at)`;
-
 /** Serialises writers per shard: if the lease expires mid-batch, the next holder must see our rows. */
 export async function lockInbound(scope: PlatformScope, shard: number): Promise<void> {
   await scope.ask(sql`select pg_advisory_xact_lock(hashtext('prosaas.inbound'), ${shard}::integer)`);
@@ -43,39 +41,9 @@ export async function lockInbound(scope: PlatformScope, shard: number): Promise<
 export async function assignInboundIds(scope: PlatformScope, inbound: readonly InboundMessage[]): Promise<Identified> {
   const messages = distinct(await withChats(scope, inbound));
   if (messages.length === 0) return { fresh: [], completing: [] };
-  const found = await scope.ask<Found[]>(sql`
-    select r.n,
-           coalesce((
-             select ${knownRow} from messages known
-             where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
-               and ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
-               and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
-               and known.id >= r.from_id and known.id < r.to_id
-             limit 1
-           ), (
-             select ${knownRow} from messages known
-             where known.business_id = r.business_id and known.wa_message_id = r.wa_message_id
-               and known.chat = r.chat and known.sender = r.sender
-               and known.id >= r.earliest_id and known.id < r.latest_id
-             order by known.id limit 1
-           ), (
-             select ${knownRow}
-             from (
-               select id, type, sent_at, chat, sender from messages
-               where business_id = r.business_id and wa_message_id = r.wa_message_id
-                 and id >= r.earliest_id and id < r.latest_id
-               order by id limit ${maxRead}
-             ) known
-             where ${isNameOf(sql`r.business_id`, sql`known.chat`, sql`r.chat`)}
-               and ${isNameOf(sql`r.business_id`, sql`known.sender`, sql`r.sender`)}
-             order by known.id limit 1
-           )) as known,
-           (select m.id from messages m
-            where m.business_id = r.business_id and m.chat = r.chat and m.id >= r.from_id and m.id < r.to_id
-            order by m.id desc limit 1) as latest
-    from jsonb_to_recordset(${toJson(messages.map(lookupOf))}::jsonb)
-      as r(n integer, business_id uuid, chat text, sender text, wa_message_id text, from_id uuid, to_id uuid,
-           earliest_id uuid, latest_id uuid)`);
+  const found = await scope.ask<Found[]>(
+    sql`select * from find_inbound(${toJson(messages.map(lookupOf))}::jsonb, ${maxRead})`,
+  );
   const latest = new Map<string, string>();
   for (const { n, latest: id } of found) if (id !== null) latest.set(secondNameOf(messages[n]!), id);
   const known = new Map(found.flatMap(({ n, known: row }) => (row === null ? [] : [[n, row] as const])));

@@ -4,7 +4,7 @@ import { createMigratedDatabase } from "../../testing/database.ts";
 import type { MigratedDatabase } from "../../testing/database.ts";
 import { sql } from "../client/literal.ts";
 import { getMessage } from "../index.ts";
-import { send } from "../testing/outbox.ts";
+import { pendingIds, send } from "../testing/outbox.ts";
 
 let database: MigratedDatabase;
 beforeAll(async () => {
@@ -25,6 +25,15 @@ describe("a kept plan", () => {
     // Row-level security applies even if a statement names another business.
     expect([...(await other.ask(sql`select * from get_message(${id}, ${one.businessId})`))]).toEqual([]);
     expect(await getMessage(one, id)).toMatchObject({ id });
+  });
+
+  test("claims no message of another business", async () => {
+    const [one, other] = [await createBusiness(database.db), await createBusiness(database.db)];
+    const id = await send(one, "1@g.us");
+    expect(await pendingIds(one)).toEqual([id]);
+    const claim = sql`select messages from claim_urgent_messages(${one.businessId}, 50, 1000)`;
+    expect([...(await other.ask(claim))]).toEqual([{ messages: [] }]);
+    expect(await pendingIds(one)).toEqual([id]);
   });
 
   test("follows a new column", async () => {

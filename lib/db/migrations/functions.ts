@@ -3,6 +3,8 @@ import learnChatAliases from "../chats/learn_chat_aliases.sql" with { type: "tex
 import unconfirmedChatAliases from "../chats/unconfirmed_chat_aliases.sql" with { type: "text" };
 import type { OwnerConnection } from "../client/owner.ts";
 import applyReceipts from "../messages/apply_receipts.sql" with { type: "text" };
+import findInbound from "../inbound/find_inbound.sql" with { type: "text" };
+import insertInbound from "../inbound/insert_inbound.sql" with { type: "text" };
 import dropMessagePartitions from "../messages/drop_message_partitions.sql" with { type: "text" };
 import ensureMessagePartitions from "../messages/ensure_message_partitions.sql" with { type: "text" };
 import getMessage from "../messages/get_message.sql" with { type: "text" };
@@ -10,6 +12,7 @@ import messageStatusRank from "../messages/message_status_rank.sql" with { type:
 import uuidv7Floor from "../messages/uuidv7_floor.sql" with { type: "text" };
 import { claimFunctions } from "../outbox/claim_function.ts";
 import recordSendResults from "../outbox/record_send_results.sql" with { type: "text" };
+import releaseOnInbound from "../outbox/release_on_inbound.sql" with { type: "text" };
 import submitMessages from "../outbox/submit_messages.sql" with { type: "text" };
 
 /** Every function of the database, each after the functions that it calls. */
@@ -25,6 +28,9 @@ export const functions: readonly string[] = [
   submitMessages,
   ...claimFunctions,
   recordSendResults,
+  findInbound,
+  insertInbound,
+  releaseOnInbound,
   purgeBusiness,
 ];
 

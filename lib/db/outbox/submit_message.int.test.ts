@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { uuidv7 } from "../../core/ids.ts";
 import { createBusiness } from "../../testing/business.ts";
-import { deleteBusiness, forBusiness, getMessage, listMessages, submitMessage } from "../index.ts";
+import { sql } from "../client/literal.ts";
+import { atomically, deleteBusiness, forBusiness, getMessage, listMessages, submitMessage } from "../index.ts";
 import { idempotent, newMessage, send, useDatabase } from "../testing/outbox.ts";
 
 const stage = useDatabase();
@@ -19,6 +20,22 @@ describe("submitMessage", () => {
       Array.from({ length: 19 }, () => ({ outcome: "replayed", status: 202, response: { id: winner.id } })),
     );
     expect(await listMessages(scope, { limit: 50 })).toHaveLength(1);
+  });
+
+  test("makes a message due at once", async () => {
+    const scope = await createBusiness(stage.database.db);
+    // A time that is rounded up is not due in about half of the cases.
+    for (let n = 0; n < 20; n++) {
+      const due = await atomically(scope, async (inside) => {
+        const message = newMessage();
+        await submitMessage(inside, message);
+        const [row] = await inside.ask<[{ due: boolean }]>(
+          sql`select next_attempt_at <= now() as due from messages where id = ${message.id}`,
+        );
+        return row.due;
+      });
+      expect(due).toBeTrue();
+    }
   });
 
   test("refuses a key that another request used", async () => {

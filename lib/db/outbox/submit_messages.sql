@@ -76,7 +76,9 @@ begin
               coalesce((select a.chat from chat_aliases a
                         where a.business_id = item.business_id and a.alias = item.chat), item.chat),
               item.type, item.text, item.content,
-              item.wa_message_id, 'queued', now(), item.expires_at);
+              item.wa_message_id, 'queued',
+              -- dueNow: the column rounds to milliseconds, and a worker may claim the message before the next one.
+              date_trunc('milliseconds', now()), item.expires_at);
     end if;
     return next;
   end loop;

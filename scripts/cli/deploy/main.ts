@@ -113,7 +113,7 @@ async function deployToStack(target: Target, environment: Environment, options: 
     prepare: async ({ step, say }) => {
       step("Settings, secrets and volumes");
       await prepareSettings(nomad, environment, say);
-      await prepareShards(nomad, wanted);
+      await prepareShards(target.agents, wanted);
       await requireValidSettings(nomad, [...wanted.values()]);
       await prepareVolumes(target.agents, wanted, say);
     },

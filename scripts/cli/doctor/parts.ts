@@ -1,7 +1,9 @@
+import { kvGet } from "../../../lib/consul/client.ts";
 import { faultsInCluster, registeredJobs } from "../../stack/settings/apply.ts";
+import { maintenanceKey } from "../scale/maintenance_setting.ts";
 import { judgeCopies } from "./checks/copies.ts";
 import { judgeConnections, judgeIndexes, judgePostgres, judgeRedis, judgeReplica } from "./checks/data.ts";
-import { judgeCertificate, judgeReference } from "./checks/edge.ts";
+import { judgeCertificate, judgeMaintenance, judgeReference } from "./checks/edge.ts";
 import { judgeJobs } from "./checks/jobs.ts";
 import { judgeNodes } from "./checks/nodes.ts";
 import { judgeQueues } from "./checks/queues.ts";
@@ -55,6 +57,7 @@ export function partsOf(cluster: Cluster): Part[] {
       async () => readCertificate(address, await readAuthority(stack)),
       (certificate) => judgeCertificate(address, certificate, Date.now()),
     ),
+    part("maintenance", agents, async () => (await kvGet(consul, maintenanceKey))?.value, judgeMaintenance),
     part(
       "API",
       agents,

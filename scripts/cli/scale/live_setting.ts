@@ -11,6 +11,13 @@ export type LiveSetting = {
   first: string;
 };
 
+/** Prints a setting and changes nothing. */
+export async function showSetting({ consul }: Target, { key, title, first }: LiveSetting): Promise<Change> {
+  const read = async () => (await kvGet(consul, key))?.value ?? null;
+  const state = async () => ({ [key]: await read() });
+  return { what: `${title}: ${(await read()) ?? first}`, plan: [], apply: () => Promise.resolve(), state };
+}
+
 /** Changes a setting without a restart, if its version is still the one that was read. */
 export async function changeSetting(
   { consul }: Target,

@@ -1,5 +1,7 @@
 import { sleep } from "../../../lib/core/time.ts";
 import { numShardsKey } from "../../../lib/routing/index.ts";
+import { ensureShardLocks } from "../../stack/access/shard_locks.ts";
+import { callConsul } from "../../stack/consul.ts";
 import { seconds } from "../../stack/progress.ts";
 import { ensureShardSecrets } from "../../stack/shard_secrets.ts";
 import { ensureVolumes, shardVolumes } from "../../stack/volumes.ts";
@@ -22,6 +24,7 @@ export async function addShards(
   deadlines: Deadlines,
 ): Promise<void> {
   await report.step("secrets are there", async () => {
+    await ensureShardLocks({ nomad: target.nomad, consul: callConsul(target.agents.consulAddr) }, count);
     return (await ensureShardSecrets(target.nomad, count)) ? "derived those that were missing" : undefined;
   });
   await report.step("volumes are there", async () => {

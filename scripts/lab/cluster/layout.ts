@@ -61,6 +61,10 @@ export function layoutOf({ name, network, servers, clients }: ClusterSize): Layo
   };
 }
 
+/** The clients with an edge, by the address that stands in a DNS record. */
+export const edgesOf = (layout: Layout): ClusterNode[] =>
+  layout.clients.filter((node) => layout.clients.length === 1 || node.pool !== "data");
+
 /** The node of a name. @throws Error that lists the names */
 export function nodeOf({ nodes }: Layout, name: string): ClusterNode {
   const found = nodes.find((node) => node.name === name);

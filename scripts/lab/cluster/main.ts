@@ -165,6 +165,9 @@ function printStatus(status: Awaited<ReturnType<typeof statusOf>>): void {
       ]),
     ]),
   );
+  for (const { node, unexpected_ports } of status.nodes)
+    if (unexpected_ports.length > 0)
+      console.log(`${node} listens on ${unexpected_ports.join(", ")}, which is not in the guide's table of ports.`);
   const cuts = status.cuts.map(describe).join(", ") || "none";
   console.log(
     `Leaders: Nomad ${status.nomad_leader ?? "none"}, Consul ${status.consul_leader ?? "none"}. Cuts: ${cuts}.`,

@@ -8,7 +8,7 @@ import { writeStackFile } from "../../stack/stack_file.ts";
 import { waitForJobs } from "../../stack/wait.ts";
 import { copyShards } from "./bucket.ts";
 import type { Durability } from "./bucket.ts";
-import type { Layout } from "./layout.ts";
+import { edgesOf } from "./layout.ts";
 import type { Say } from "./lifecycle.ts";
 import type { Cluster } from "./node.ts";
 import { serveReleases } from "./releases.ts";
@@ -26,10 +26,6 @@ const ports = {
   simulator_media: "17071",
   call_agent: "17080",
 };
-
-/** The clients with an edge, by the address that stands in a DNS record. */
-export const edgesOf = (layout: Layout) =>
-  layout.clients.filter((node) => layout.clients.length === 1 || node.pool !== "data");
 
 /** Deploys the platform by the code of scripts/up, by the agents of the first server. */
 export async function deployPlatform(cluster: Cluster, durability: Durability, say: Say): Promise<void> {

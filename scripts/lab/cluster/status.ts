@@ -2,7 +2,11 @@ import { consulOf, nomadOf } from "../../cli/agents/connect.ts";
 import type { Agent } from "./agents.ts";
 import { cutsBetween } from "./faults.ts";
 import type { Cut } from "./faults.ts";
+import { readFirewall, unexpectedListeners } from "./firewall.ts";
+import type { FirewallRow, NodeKind } from "./firewall.ts";
+import { edgesOf } from "./layout.ts";
 import type { ClusterNode } from "./layout.ts";
+import { listenersOf } from "./listeners.ts";
 import { pidOf } from "./node.ts";
 import type { Cluster } from "./node.ts";
 
@@ -18,6 +22,8 @@ export type NodeStatus = {
   /** As Nomad's servers see a client; null for a server, and while no server answers. */
   nomad_status: string | null;
   allocations: number | null;
+  /** Ports beyond loopback that the table in nomad/README.md does not have, such as "9999/tcp". */
+  unexpected_ports: string[];
 };
 
 export type ClusterStatus = {
@@ -29,6 +35,11 @@ export type ClusterStatus = {
   cuts: Cut[];
   nodes: NodeStatus[];
 };
+
+/** Ports of a cluster on this machine that production does not have: the simulator and its media host. */
+const development: readonly FirewallRow[] = [
+  { first: 17_070, last: 17_071, protocols: ["tcp"], program: "simulator", on: ["clients"] },
+];
 
 type Stub = { ID: string; Name: string; Status: string };
 type Allocation = { NodeID: string; ClientStatus: string };
@@ -76,6 +87,9 @@ export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
     leaderOf(cluster, "consul"),
     cutsBetween(layout.nodes),
   ]);
+  const firewall = [...(await readFirewall()), ...development];
+  const kindsOf = (node: ClusterNode): NodeKind[] =>
+    node.role === "server" ? ["servers"] : edgesOf(layout).includes(node) ? ["clients", "edges"] : ["clients"];
   const nodes = await Promise.all(
     layout.nodes.map(async (node): Promise<NodeStatus> => {
       const stub = seen?.stubs.find(({ Name }) => Name === node.name);
@@ -94,6 +108,7 @@ export async function statusOf(cluster: Cluster): Promise<ClusterStatus> {
             ? null
             : seen!.allocations.filter(({ NodeID, ClientStatus }) => NodeID === stub.ID && ClientStatus === "running")
                 .length,
+        unexpected_ports: unexpectedListeners(firewall, kindsOf(node), await listenersOf(node)),
       };
     }),
   );

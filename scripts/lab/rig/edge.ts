@@ -21,6 +21,8 @@ export type EdgeOptions = {
   env?: Record<string, string>;
   /** PEM files; a self-signed certificate by default. */
   tls?: { certFile: string; keyFile: string };
+  /** With the waits of the job file, and with nomad/tasks/reload.sh. Otherwise changes are served sooner. */
+  asDeployed?: boolean;
 };
 
 /** The edge as in production: nginx with consul/nginx.conf.ctmpl, rendered by consul-template. */
@@ -28,22 +30,27 @@ export async function startEdge(
   folder: string,
   consulAddr: string,
   ready: (httpsPort: number) => Promise<boolean>,
-  { consoleRoot = join(root, "services/console"), httpsPort: given = 0, env = {}, tls }: EdgeOptions = {},
+  { consoleRoot = join(root, "services/console"), httpsPort: given = 0, env = {}, tls, asDeployed }: EdgeOptions = {},
 ): Promise<Edge> {
   await mkdir(folder, { recursive: true });
   const { certFile: certificate, keyFile: key } = tls ?? makeCertificate(folder);
 
   const [httpPort, httpsPort] = [await freePort(), given || (await freePort())];
   const configuration = join(folder, "nginx.conf");
+  const nginx = `/bin/sh consul/nginx.sh ${configuration}`;
+  // reload.sh follows the files itself: it gets a signal that means nothing.
+  const [wait, command, signal] = asDeployed
+    ? ["250ms:2s", `/bin/sh nomad/tasks/reload.sh ${configuration} ${certificate} ${key} -- ${nginx}`, "SIGCONT"]
+    : ["100ms:500ms", nginx, "SIGHUP"];
   const child = Bun.spawn(
     [
       "consul-template",
       `-consul-addr=${consulAddr}`,
       `-template=consul/nginx.conf.ctmpl:${configuration}`,
-      "-wait=100ms:500ms",
+      `-wait=${wait}`,
       // exec: consul-template starts a shell for it, which would keep the signals to itself.
-      `-exec=exec /bin/sh consul/nginx.sh ${configuration}`,
-      "-exec-reload-signal=SIGHUP",
+      `-exec=exec ${command}`,
+      `-exec-reload-signal=${signal}`,
       "-exec-kill-signal=SIGTERM",
       "-log-level=err",
     ],
@@ -60,7 +67,7 @@ export async function startEdge(
         CONSOLE_ROOT: consoleRoot,
         ...env,
       },
-      stdout: "ignore",
+      stdout: Bun.file(join(folder, "requests.log")),
       stderr: Bun.file(join(folder, "edge.log")),
     },
   );

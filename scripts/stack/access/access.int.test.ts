@@ -9,6 +9,7 @@ import { createCaller } from "../../cli/operator/http.ts";
 import type { Caller } from "../../cli/operator/http.ts";
 import { ensureConsulAccess, ensureWorkloadLogin } from "./consul.ts";
 import { ensureNomadAccess } from "./nomad.ts";
+import { ensureShardLocks, shardLocksPath } from "./shard_locks.ts";
 
 const management = crypto.randomUUID();
 const agentToken = crypto.randomUUID();
@@ -119,6 +120,30 @@ describe("Nomad", () => {
     expect(await (await as("operator"))<object>("GET", "/v1/var/nomad/jobs/api")).toMatchObject({
       Items: { password: "secret" },
     });
+  });
+
+  const lockTokens = async () => {
+    const path = `/v1/var/${shardLocksPath}`;
+    return (await nomadAs(token)<{ Items: Record<string, string> }>("GET", path)).Items;
+  };
+
+  test("has a token for each shard's lock", async () => {
+    const nomad = nomadAs(token);
+    await ensureShardLocks({ nomad, consul }, 2);
+    const items = await lockTokens();
+    await ensureShardLocks({ nomad, consul }, 2);
+    expect(await lockTokens()).toEqual(items);
+    const own = consulAs(items["CONSUL_HTTP_TOKEN_2"]);
+    await own("PUT", "/v1/kv/prosaas/whatsapp/shards/2/owner", "x");
+    await expect(own("PUT", "/v1/kv/prosaas/whatsapp/shards/1/owner", "x")).rejects.toThrow(/403/);
+  });
+
+  test("gets no further lock without Consul's policies", async () => {
+    const items = await lockTokens();
+    const access = { nomad: nomadAs(token), consul: consulAs(items["CONSUL_HTTP_TOKEN_1"]) };
+    await ensureShardLocks(access, 2);
+    await expect(ensureShardLocks(access, 3)).rejects.toThrow(/management token/);
+    expect(await lockTokens()).toEqual(items);
   });
 
   test("replaces a management token that was lost", async () => {

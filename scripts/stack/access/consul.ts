@@ -8,6 +8,8 @@ import { readPolicies } from "./policies.ts";
  *
  *   service of any job ─▶ may register under its own name
  *   task of job X      ─▶ policy prosaas-X (consul/policies/X.hcl); without that policy the login fails
+ *
+ * The locks of shards are the exception (shard_locks.ts).
  */
 
 /** The name that Nomad's clients use unless they are configured otherwise. */
@@ -91,7 +93,7 @@ const bindingRules: readonly BindingRule[] = [
   },
 ];
 
-async function ensurePolicy(consul: Caller, name: string, rules: string): Promise<void> {
+export async function ensurePolicy(consul: Caller, name: string, rules: string): Promise<void> {
   const existing = await orNull(consul<Policy>("GET", `/v1/acl/policy/name/${name}`));
   if (existing?.Rules === rules) return;
   await consul("PUT", existing === null ? "/v1/acl/policy" : `/v1/acl/policy/${existing.ID}`, {
@@ -106,7 +108,7 @@ type Grant = {
   NodeIdentities?: { NodeName: string; Datacenter: string }[];
 };
 
-async function ensureToken(consul: Caller, secret: string, grant: Grant): Promise<void> {
+export async function ensureToken(consul: Caller, secret: string, grant: Grant): Promise<void> {
   const header = { authorization: `Bearer ${secret}` };
   // 403: Consul does not know the token.
   const existing = await orNull(consul<object>("GET", "/v1/acl/token/self", undefined, header), [403, 404]);

@@ -39,6 +39,7 @@ const counter = `0x${minutes(5)} 1x${minutes(35)}`;
 const shard = { job: "whatsapp-shard", node: "n1", shard: "2" };
 const api = { job: "prosaas-api", node: "n1" };
 const calls = { job: "prosaas-calls" };
+const edge = { job: "prosaas-edge", instance: "edge:443", node: "n1" };
 
 /** The name of a series with its labels. */
 const named = (name: string, labels: Record<string, string>) =>
@@ -80,7 +81,7 @@ export const faults: Fault[] = [
   fault({
     alert: "CopyTooOld",
     name: "a copy that lags",
-    series: { [named("prosaas_whatsapp_copy_behind_seconds", shard)]: gauge(0, "70+15") },
+    series: { [named("prosaas_whatsapp_copy_behind_seconds", shard)]: gauge(0, "16+15") },
     labels: shard,
   }),
   fault({
@@ -129,10 +130,16 @@ export const faults: Fault[] = [
   }),
   fault({
     alert: "DirectoryStale",
-    series: { [named("prosaas_routing_directory_age_seconds", api)]: gauge(30, "129+15") },
+    series: { [named("prosaas_routing_directory_age_seconds", api)]: gauge(60, "81+15") },
     labels: api,
   }),
   fault({ alert: "ReplicaLag", series: { [named("prosaas_database_replica_lag_seconds", api)]: gauge(1, "61+15") } }),
+  fault({ alert: "WalHeld", series: { [named("prosaas_database_wal_held_ratio", api)]: gauge(0.1, "2.1") } }),
+  fault({ alert: "WalArchiveFails", series: { [named("prosaas_database_archive_failing", api)]: gauge(0, "1") } }),
+  fault({
+    alert: "DatabaseConnections",
+    series: { [named("prosaas_database_connections_ratio", api)]: gauge(0.4, "0.9") },
+  }),
   fault({
     alert: "EventStreamMemory",
     series: { [named("prosaas_redis_memory_fill_ratio", api)]: gauge(0.2, "0.56") },
@@ -140,8 +147,8 @@ export const faults: Fault[] = [
   fault({
     alert: "CertificateExpiry",
     // The clock of these tests starts at 0.
-    series: { [named("probe_ssl_earliest_cert_expiry", { instance: "edge:443" })]: gauge(90 * 86_400, "1209600") },
-    labels: { instance: "edge:443" },
+    series: { [named("probe_ssl_earliest_cert_expiry", edge)]: gauge(90 * 86_400, "1209600") },
+    labels: edge,
   }),
   ...["used", "inodes"].map((kind) =>
     fault({
@@ -177,6 +184,11 @@ export const calm: Pick<Fault, "alert" | "name" | "series">[] = [
     alert: "JournalGrowing",
     name: "a long journal that is drained",
     series: { [named("prosaas_whatsapp_journal_entries", { ...shard, stream: "inbound" })]: `9000-50x${minutes(40)}` },
+  },
+  {
+    alert: "DirectoryStale",
+    name: "a blocking query without a change",
+    series: { [named("prosaas_routing_directory_age_seconds", api)]: `_x${minutes(1)} 64x${minutes(39)}` },
   },
   {
     alert: "OldestJob",

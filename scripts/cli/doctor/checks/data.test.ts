@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { judgeConnections, judgeIndexes, judgePostgres, judgeRedis, judgeReplica } from "./data.ts";
-import { judgeCertificate, judgeReference } from "./edge.ts";
+import { judgeCertificate, judgeMaintenance, judgeReference } from "./edge.ts";
 import type { CertificateNow } from "./edge.ts";
 
 const brief = (faults: readonly { severity: string; found: string }[]) =>
@@ -67,6 +67,13 @@ describe("the edge", () => {
     [{ unreachable: "ECONNREFUSED" }, "error", "https://app does not answer a TLS handshake: ECONNREFUSED."],
   ])("reports the certificate %o", (certificate, severity, found) => {
     expect(judged(certificate)).toEqual([[severity, expect.stringContaining(found)]]);
+  });
+
+  test("reports maintenance that is on", () => {
+    expect(brief(judgeMaintenance("600 10.0.0.7"))).toEqual([
+      ["warning", expect.stringContaining("Maintenance is on")],
+    ]);
+    expect([undefined, "off"].flatMap(judgeMaintenance)).toEqual([]);
   });
 
   test("reports an API that does not answer", () => {

@@ -1,3 +1,4 @@
+import { parseMaintenance } from "../../scale/maintenance_setting.ts";
 import { duration, error, quoted, warning } from "../finding.ts";
 import type { Fault } from "../finding.ts";
 
@@ -24,6 +25,11 @@ export function judgeCertificate(address: string, certificate: CertificateNow, n
     return [error(`Clients refuse the certificate of ${address}: ${quoted(certificate.refusal)}`, renew)];
   if (leftMs > renewWithinMs) return [];
   return [warning(`The certificate of ${address} expires in ${duration(leftMs)}.`, renew)];
+}
+
+export function judgeMaintenance(setting: string | undefined): Fault[] {
+  if (parseMaintenance(setting) === null) return [];
+  return [warning("Maintenance is on: the edge answers 503 to requests to the API.", "task maintenance SET=off")];
 }
 
 export function judgeReference(address: string, answer: { status: number } | { unreachable: string }): Fault[] {

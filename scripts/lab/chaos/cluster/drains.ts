@@ -1,4 +1,4 @@
-import { edgesOf } from "../../cluster/platform.ts";
+import { edgesOf } from "../../cluster/layout.ts";
 import type { ClusterNode } from "../../cluster/layout.ts";
 import { killScript, runScript } from "../scale/scripts.ts";
 import type { Kill } from "../scale/scripts.ts";
