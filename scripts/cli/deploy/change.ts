@@ -63,7 +63,7 @@ export async function rolloverChange(target: Target, rollover: Rollover): Promis
       try {
         await rollover.prepare?.(reporterOf(report));
         await rollover.run({ agents: target.agents, jobs, deadlineMs, report: reporterOf(report) });
-        await report.step("verified", async () => {
+        await report.step("reading releases, counts and health", async () => {
           const verified = await verify(target, changing);
           details["verified"] = verified;
           return `verified: ${verified.map(({ job, healthy, wanted }) => `${job} ${healthy}/${wanted}`).join(", ")}`;

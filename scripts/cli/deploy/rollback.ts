@@ -34,7 +34,7 @@ its indexes stay: a release runs on the schema of the next one.`,
 await runScaleCommand(command, ({ jobs, to, yes }) => async (target, { deadlineMs }) => {
   if (to !== undefined && jobs.length !== 1)
     throw new ScaleFailure("--to needs one job: task rollback JOB=api -- --to 3");
-  const wanted = jobs.length === 0 ? await beforeLastDeploy(target) : await before(target, jobs, to);
+  const wanted = jobs.length === 0 ? await beforeLastDeploy(target) : await versionsBefore(target, jobs, to);
   const environment = environmentOfStack(target.stack);
   return [
     await rolloverChange(target, {
@@ -50,8 +50,9 @@ await runScaleCommand(command, ({ jobs, to, yes }) => async (target, { deadlineM
 
 type Versions = Map<string, Version>;
 
-const before = async ({ nomad }: Target, ids: readonly string[], to?: number): Promise<Versions> =>
-  new Map(await Promise.all(ids.map(async (id) => [id, await versionBefore(nomad, id, to)] as const)));
+async function versionsBefore({ nomad }: Target, ids: readonly string[], to?: number): Promise<Versions> {
+  return new Map(await Promise.all(ids.map(async (id) => [id, await versionBefore(nomad, id, to)] as const)));
+}
 
 /** The services that the last deploy changed, as they were before it. */
 async function beforeLastDeploy(target: Target): Promise<Versions> {
