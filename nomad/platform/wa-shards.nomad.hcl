@@ -40,9 +40,10 @@ job "wa-shards" {
 
     # One shard after the other, and never two processes for one: no canary.
     update {
-      min_healthy_time = "10s" # shorter, and a shard that dies while it reopens its sessions counts as healthy
-      healthy_deadline = "2m"  # 1,000 sessions are open after 15 s
-      auto_revert      = true
+      min_healthy_time  = "10s" # shorter, and a shard that dies while it reopens its sessions counts as healthy
+      healthy_deadline  = "2m"  # 1,000 sessions are open after 15 s
+      progress_deadline = "3m"  # of a shard: one that misses the other deadline ends the deployment
+      auto_revert       = true
     }
     restart { # here, without end, at most 20 times a minute: its data is on this node
       attempts = 20

@@ -48,6 +48,8 @@ export type Allocation = {
   CreateIndex: number;
   /** Unix nanoseconds. */
   ModifyTime?: number;
+  /** Null, or without a verdict, until its deployment has one. */
+  DeploymentStatus?: { Healthy?: boolean | null } | null;
   TaskStates?: Record<string, TaskState> | null;
 };
 export type Deployment = { ID: string; JobVersion: number; Status: string; StatusDescription: string };

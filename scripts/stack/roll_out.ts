@@ -8,7 +8,7 @@ import { createNomad, orNull } from "./nomad.ts";
 import type { Deployment, Job, Nomad } from "./nomad.ts";
 import { submit } from "./submit.ts";
 import { waitForJobs } from "./wait.ts";
-import type { Agents } from "./wait.ts";
+import type { Agents, WaitOptions } from "./wait.ts";
 
 export type Reporter = {
   /** Begins a part of a deploy. */
@@ -22,6 +22,7 @@ export type RollOutOptions = {
   jobs: ReadonlyMap<string, Job>;
   /** Of each job, since its last progress. A job that cannot start is given up far earlier. */
   deadlineMs: number;
+  endsAtUnhealthy?: WaitOptions["endsAtUnhealthy"];
   report: Reporter;
 };
 
@@ -49,7 +50,7 @@ export const inDeployOrder = (ids: Iterable<string>): string[] => {
  * @throws JobFailure for the first job that does not become healthy; the following stages keep their release.
  */
 export async function rollOut(options: RollOutOptions): Promise<void> {
-  const { agents, jobs, deadlineMs, report } = options;
+  const { agents, jobs, deadlineMs, report, endsAtUnhealthy = false } = options;
   const nomad = createNomad(agents.nomadAddr);
   const hooks = stagesHooks(options, nomad);
   const chosen = (ids: readonly string[]) => ids.filter((id) => jobs.has(id));
@@ -73,22 +74,24 @@ export async function rollOut(options: RollOutOptions): Promise<void> {
   if (stages.length > 0) report.step("Services");
   await deployStages(stages, hooks);
   const running = chosen([...data, ...stages.flat()]);
-  await waitForJobs(running, agents, { until: "settled", deadlineMs, known: [...hooks.reported, ...data] });
+  const known = [...hooks.reported, ...data];
+  await waitForJobs(running, agents, { until: "settled", deadlineMs, endsAtUnhealthy, known });
   if (jobs.has("indexer")) await sayIndexes(nomad, report);
 }
 
 /** Goes back: registers the jobs in the stages of a deploy in reverse, so that producers come before consumers. */
 export async function rollBack(options: RollOutOptions): Promise<void> {
-  const { agents, jobs, deadlineMs } = options;
+  const { agents, jobs, deadlineMs, endsAtUnhealthy = false } = options;
   const hooks = stagesHooks(options, createNomad(agents.nomadAddr));
   const data = [...foundation, ...pooler].filter((id) => jobs.has(id));
   await deployStages([...stagesOf(jobs.keys()).toReversed(), ...(data.length > 0 ? [data] : [])], hooks);
-  await waitForJobs([...jobs.keys()], agents, { until: "settled", deadlineMs, known: [...hooks.reported] });
+  const known = [...hooks.reported];
+  await waitForJobs([...jobs.keys()], agents, { until: "settled", deadlineMs, endsAtUnhealthy, known });
 }
 
 /** The parts of a deploy that change the cluster; `reported` are the jobs that have settled. */
 function stagesHooks(
-  { agents, jobs, deadlineMs, report }: RollOutOptions,
+  { agents, jobs, deadlineMs, endsAtUnhealthy = false, report }: RollOutOptions,
   nomad: Nomad,
 ): DeployStages & { reported: Set<string> } {
   const reported = new Set<string>();
@@ -102,7 +105,7 @@ function stagesHooks(
       report.say(`${id.padEnd(12)} registered${changed.length > 0 ? `: ${changed.join(", ")}` : ""}`);
     },
     settle: async (ids) => {
-      await waitForJobs(ids, agents, { until: "settled", deadlineMs });
+      await waitForJobs(ids, agents, { until: "settled", deadlineMs, endsAtUnhealthy });
       for (const id of ids) reported.add(id);
     },
   };

@@ -75,6 +75,22 @@ describe("waitForJobs", () => {
     expect(healthy).toBe(5);
   });
 
+  test("fails at an unhealthy allocation if asked to", async () => {
+    const unhealthy = { ...allocation, ClientStatus: "pending", DeploymentStatus: { Healthy: false } };
+    const nomadAddr = serve((path) => {
+      if (path.endsWith("/allocations")) return Response.json([unhealthy]);
+      if (path.endsWith("/evaluations")) return Response.json([]);
+      if (path.endsWith("/deployment"))
+        return Response.json({ ID: "d1", JobVersion: 1, Status: "running", StatusDescription: "" });
+      return Response.json(job);
+    });
+    const at = { nomadAddr, consulAddr: agents([]).consulAddr };
+    const options = { until: "settled", deadlineMs: 60_000 } as const;
+    await expect(waitForJobs(["api"], at, { ...options, endsAtUnhealthy: true })).rejects.toThrow("job api failed");
+    const patient = waitForJobs(["api"], at, { ...options, deadlineMs: 500 });
+    await expect(patient).rejects.toThrow("job api is not healthy after");
+  });
+
   test("fails when Nomad goes back to the previous release", async () => {
     const deployment = { ID: "d2", JobVersion: 2, Status: "running", StatusDescription: "" };
     const failed = { ...deployment, Status: "failed", StatusDescription: "rolling back to job version 1" };

@@ -30,6 +30,8 @@ export type WaitOptions = {
   until: "serving" | "settled";
   /** Of each job, since another of its allocations became healthy: many shards are replaced one after the other. */
   deadlineMs: number;
+  /** True to give up at the first allocation that Nomad calls unhealthy; it may try others until its own deadline. */
+  endsAtUnhealthy?: boolean;
   /** Jobs that were reported before: waited for, and mentioned only if there is something to wait for. */
   known?: readonly string[];
   /** How long Nomad may leave a deployment without allocations, or a system job half updated, before this steps in. */
@@ -87,7 +89,8 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
       const restarts = countRestarts(observation.allocations);
       const first = restartsAtFirst.get(id) ?? restarts;
       restartsAtFirst.set(id, first);
-      const hopeless = restarts - first >= HOPELESS_RESTARTS;
+      const hopeless =
+        restarts - first >= HOPELESS_RESTARTS || (options.endsAtUnhealthy === true && hasUnhealthy(observation));
       const best = progressed.get(id);
       if (best === undefined || health.healthy > best.healthy)
         progressed.set(id, { healthy: health.healthy, at: best === undefined ? began : performance.now() });
@@ -104,6 +107,13 @@ export async function waitForJobs(jobs: readonly string[], environment: Agents, 
     }
   }
 }
+
+/** True if an allocation of the running deployment missed its healthy_deadline, or failed. */
+const hasUnhealthy = ({ job, allocations, deployment }: Observation): boolean =>
+  deployment?.Status === "running" &&
+  allocations.some(
+    ({ JobVersion, DeploymentStatus }) => JobVersion === job.Version && DeploymentStatus?.Healthy === false,
+  );
 
 /** Has Nomad go on with a job that it left. */
 async function resume(nomad: Nomad, observation: Observation): Promise<void> {

@@ -62,7 +62,8 @@ export async function rolloverChange(target: Target, rollover: Rollover): Promis
       await writeRecord(target.consul, record);
       try {
         await rollover.prepare?.(reporterOf(report));
-        await rollover.run({ agents: target.agents, jobs, deadlineMs, report: reporterOf(report) });
+        const options = { agents: target.agents, jobs, deadlineMs, endsAtUnhealthy: true, report: reporterOf(report) };
+        await rollover.run(options);
         await report.step("reading releases, counts and health", async () => {
           const verified = await verify(target, changing);
           details["verified"] = verified;
