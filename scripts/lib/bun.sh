@@ -1,5 +1,5 @@
-# Bun at the version pinned in package.json (engines.bun), from npm, in the user's cache; and the
-# packages of bun.lock.
+# Bun at the version pinned in package.json (engines.bun), from npm, in the user's cache, with the checksum in
+# scripts/tools/bun; and the packages of bun.lock.
 # shellcheck shell=bash
 
 bun_version() { sed -nE 's/.*"bun": *"[>=^~]*([0-9]+\.[0-9]+\.[0-9]+)".*/\1/p' "$ROOT/package.json" | head -n 1; }
@@ -11,6 +11,16 @@ bun_package() {
     aarch64) printf 'bun-linux-aarch64' ;;
     *) fail "Bun has no build for a $(uname -m) processor." ;;
   esac
+}
+
+# bun_verify FILE BUILD — npm checks a download against what the registry says; this is what was reviewed.
+bun_verify() {
+  local sums=$ROOT/scripts/tools/bun/sha256sums wanted found
+  wanted=$(awk -v build="$2" '$2 == build { print $1 }' "$sums")
+  [[ $wanted ]] || fail "$sums has no checksum of $2: add the SHA-256 of its bin/bun."
+  found=$(sha256sum "$1" | cut -d ' ' -f 1)
+  [[ $found == "$wanted" ]] ||
+    fail "$2 from the registry has the SHA-256 $found, not $wanted as in $sums: do not use it before you know why."
 }
 
 # bun_ensure — afterwards the pinned bun is the first on PATH.
@@ -31,6 +41,7 @@ bun_ensure() {
       say_while "installing Bun $(bun_version)" "$work/npm.log" \
         npm install --prefix "$work" --ignore-scripts --no-save --no-audit --no-fund "@oven/$package@$(bun_version)" ||
         fail "npm could not install @oven/$package@$(bun_version) (log: $work/npm.log)."
+      bun_verify "$work/node_modules/@oven/$package/bin/bun" "$package-$(bun_version)"
       mkdir -p "$folder"
       mv -T "$work/node_modules/@oven/$package/bin/bun" "$folder/bun"
       rm -rf "$work"

@@ -137,6 +137,26 @@ describe("task cluster", () => {
     ]);
   });
 
+  test("names what listens beside the guide's ports", async () => {
+    const unexpected = async () => (await status()).nodes.map((one) => [one.node, one.unexpected_ports]);
+    expect(await unexpected()).toEqual([
+      ["server-1", []],
+      ["client-1", []],
+      ["client-2", []],
+    ]);
+    const { address } = nodeIn(await status(), "client-1");
+    const serve = `Bun.listen({ hostname: "${address}", port: 9999, socket: { data() {} } })`;
+    const enter = ["nsenter", `--net=/run/netns/${namePrefix(name)}-client-1`];
+    const intruder = Bun.spawn([...enter, process.execPath, "-e", serve], { stdin: "ignore" });
+    try {
+      const named = async () => (await unexpected())[1]![1]!.includes("9999/tcp");
+      await until(named, { what: "the port to be named" });
+    } finally {
+      intruder.kill("SIGKILL");
+      await intruder.exited;
+    }
+  });
+
   test("refuses another size and keeps the cluster", async () => {
     const { code, stderr } = await run("up", "--agents-only", "--servers", "3", "--clients", "3");
     expect([code, stderr]).toEqual([1, expect.stringContaining("has 1 servers and 2 clients")]);
