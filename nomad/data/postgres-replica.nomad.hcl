@@ -148,10 +148,6 @@ job "postgres-replica" {
         destination = "local/postgresql.conf" # the copy wrote its primary into /data/main/postgresql.auto.conf
         data        = file("nomad/tasks/postgresql.conf.ctmpl")
       }
-      template {
-        destination = "local/pg_hba.conf"
-        data        = "host all all all scram-sha-256\n"
-      }
       resources {
         cpu        = 100 # MHz, a share and not a limit: what counts is the ratio to the other tasks
         memory     = var.memory.reserve

@@ -121,6 +121,7 @@ job "postgres" {
       env {
         ROLE              = "primary"
         PGDATA            = "/data/main"
+        PGBACKREST_CONFIG = "/secrets/pgbackrest.conf"
         MAX_CONNECTIONS   = var.max_connections
         SHARED_BUFFERS_MB = floor(var.memory.max / 4) # a quarter of the memory it may use, as Postgres advises
       }
@@ -129,8 +130,12 @@ job "postgres" {
         data        = file("nomad/tasks/postgresql.conf.ctmpl")
       }
       template {
-        destination = "local/pg_hba.conf"
-        data        = "host all all all scram-sha-256\nhost replication all all scram-sha-256\n"
+        destination = "secrets/pgbackrest.conf" # of archive_command, and of base backups (scripts/cli/backup)
+        perms       = "0400"
+        uid         = 65534 # of the task
+        gid         = 65534
+        data        = file("nomad/tasks/pgbackrest.conf.ctmpl")
+        change_mode = "noop" # pgBackRest reads it at each run
       }
       resources {
         cpu        = 300 # MHz, a share and not a limit: the database before its clients

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs before the server, as its user: makes the database cluster in /data/main if there is none, and gives
-# the roles the passwords in /secrets/passwords (lines of role=password). Safe to run again and again.
+# Runs before the server, as its user: makes the database cluster in /data/main if there is none, or restores it from a
+# backup, and gives the roles the passwords in /secrets/passwords (lines of role=password). Safe to run again and again.
 set -eu
 umask 077
 
@@ -13,6 +13,21 @@ flock --nonblock 9 || {
   exit 1
 }
 
+# Options of pgBackRest, which takes them from the environment.
+while IFS= read -r option; do
+  [ -z "$option" ] || export "$option"
+done <<OPTIONS
+$(grep '^PGBACKREST_' "$passwords" || true)
+OPTIONS
+
+export PGBACKREST_CONFIG=/dev/null PGBACKREST_LOG_LEVEL_FILE=off
+export PGBACKREST_LOCK_PATH=/tmp PGBACKREST_SPOOL_PATH=/tmp
+
+# The log of single-user mode belongs to the archive, too: a segment that is never marked for it is a gap, which ends
+# every later restore there.
+archive=off
+[ -z "${PGBACKREST_REPO1_PATH:-}" ] || archive=on
+
 # A role's password as an SQL literal.
 literal() { sed -n "s/^$1=//p" "$passwords" | sed "s/'/''/g; s/.*/'&'/"; }
 
@@ -20,12 +35,48 @@ literal() { sed -n "s/^$1=//p" "$passwords" | sed "s/'/''/g; s/.*/'&'/"; }
 # log is read; statements stay out of it, because they carry passwords.
 single_user() {
   if ! postgres --single -D "$1" -c log_min_error_statement=panic -c dynamic_shared_memory_type=mmap \
-    -c exit_on_error=on "${2:-postgres}" >/tmp/single.out 2>/tmp/single.err ||
+    -c archive_mode=$archive -c exit_on_error=on "${2:-postgres}" >/tmp/single.out 2>/tmp/single.err ||
     grep -Eq 'ERROR|FATAL|PANIC' /tmp/single.err; then
     cat /tmp/single.err >&2
     exit 1
   fi
 }
+
+# `task restore:backup` names a base backup, and the point at which the replay of the log ends. A restore that was
+# interrupted begins again; one that ended is never repeated.
+wanted=$(sed -n 's/^restore_target=//p' "$passwords")
+if [ -n "$wanted" ] && [ "$wanted" != "$(cat /data/restored 2>/dev/null)" ]; then
+  if [ ! -e /data/restoring ]; then
+    if [ -e "$data" ]; then
+      [ ! -e "$data.before" ] || {
+        echo "$data.before has the data from before an earlier restore: move or delete it first" >&2
+        exit 1
+      }
+      mv "$data" "$data.before"
+    fi
+    touch /data/restoring
+  fi
+  rm -rf "$data"
+  mkdir -m 700 "$data"
+  echo "restoring $wanted"
+  read -r set type target <<WANTED
+$wanted
+WANTED
+  pgbackrest --stanza=prosaas --pg1-path="$data" --log-level-console=info --set="$set" --type="$type" \
+    ${target:+"--target=$target" --target-action=promote} restore
+  # Replays the log up to the target, and begins a new timeline.
+  single_user "$data" <<SQL
+SELECT 1
+SQL
+  [ ! -e "$data/recovery.signal" ] || {
+    cat /tmp/single.err >&2
+    exit 1
+  }
+  # A replica copies this file, and would end its own recovery at the target.
+  sed -i -E '/^(restore_command|recovery_target[a-z_]*) *=/d' "$data/postgresql.auto.conf"
+  printf '%s' "$wanted" >/data/restored
+  rm -f /data/restoring
+fi
 
 if [ -s "$data/PG_VERSION" ]; then
   have=$(cat "$data/PG_VERSION")
@@ -52,6 +103,13 @@ SQL
   # Only a whole cluster gets the name.
   mv "$data.part" "$data"
 fi
+
+# Nothing but this server's own task reaches its socket: base backups run there.
+cat >/data/pg_hba.conf <<HBA
+local all postgres trust
+host all all all scram-sha-256
+host replication all all scram-sha-256
+HBA
 
 # A cluster from before there were replicas, or copies of shards, has no roles for them.
 ensure() {

@@ -44,3 +44,5 @@ fi
 
 # A crash may have left the lock file of a process that another namespace cannot see; the lock above is ours.
 rm -f "$data/postmaster.pid"
+
+echo 'host all all all scram-sha-256' >/data/pg_hba.conf

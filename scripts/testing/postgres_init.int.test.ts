@@ -1,63 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import postgres from "postgres";
-import { freePort } from "../../lib/testing/free_port.ts";
-import { until } from "../../lib/testing/until.ts";
 import { connectAsOwner } from "../../lib/db/client/owner.ts";
 import { setPasswords } from "../cli/secrets/live_postgres.ts";
-import { asNobody, isReady, nobody, postgresBin, postgresCommand } from "./postgres.ts";
-import type { PostgresFiles } from "./postgres.ts";
+import { createInitialisedPostgres, initialPassword as password } from "./initialised_postgres.ts";
+import type { InitialisedPostgres } from "./initialised_postgres.ts";
 
-const root = `${import.meta.dir}/../..`;
-const password = "secret";
-const roles = ["postgres", "prosaas", "prosaas_app", "prosaas_app_b", "prosaas_replication", "prosaas_shards"];
-
-let files: PostgresFiles;
-let server: Bun.Subprocess;
-let port: number;
+let server: InitialisedPostgres;
 beforeAll(async () => {
-  const folder = await mkdtemp(join(tmpdir(), "prosaas-init-"));
-  await chmod(folder, 0o755);
-  files = { bin: await postgresBin(), folder, data: join(folder, "data/main"), password };
-  const passwords = roles.map((role) => `${role}=${password}\n`).join("");
-  for (const name of ["data", "secrets"]) await mkdir(join(folder, name));
-  await writeFile(join(folder, "secrets/passwords"), passwords);
-  // The job mounts these folders at the root.
-  const script = (await Bun.file(join(root, "nomad/tasks/postgres-init.sh")).text()).replaceAll(
-    /(?<=[ "=>])\/(data|secrets|tmp)\b/g,
-    (path) => (path === "/tmp" ? folder : `${folder}${path}`),
-  );
-  await writeFile(join(folder, "init.sh"), script);
-  if (process.getuid?.() === 0)
-    for (const path of ["", "data", "secrets", "secrets/passwords", "init.sh"])
-      await chown(join(folder, path), nobody.uid, nobody.gid);
-  const init = async () => {
-    const child = Bun.spawn(asNobody(["sh", join(folder, "init.sh")]), {
-      env: { PATH: `${files.bin}:${process.env["PATH"]}` },
-      stdout: "ignore",
-      stderr: "pipe",
-    });
-    const said = await new Response(child.stderr).text();
-    if ((await child.exited) !== 0) throw new Error(said);
-  };
-  await init();
+  server = await createInitialisedPostgres();
+  await server.init();
   // As at each further start.
-  await init();
-  port = await freePort();
-  server = Bun.spawn(postgresCommand(files, port), { stdout: "ignore", stderr: "ignore" });
-  await until(() => isReady(files, port), { what: "PostgreSQL" });
+  await server.init({ prosaas_app_b: password });
+  await server.start();
 });
-afterAll(async () => {
-  server.kill("SIGINT");
-  await server.exited;
-  await rm(files.folder, { recursive: true, force: true });
-});
+afterAll(() => server.remove());
 
 /** The role and the time limit of statements after a login, or the code of its error. */
 async function login(role: string, secret: string, database = "prosaas"): Promise<string> {
-  const sql = postgres(`postgres://${role}:${secret}@127.0.0.1:${port}/${database}`, { max: 1, fetch_types: false });
+  const sql = postgres(`postgres://${role}:${secret}@127.0.0.1:${server.port}/${database}`, {
+    max: 1,
+    fetch_types: false,
+  });
   try {
     const [row] = await sql`select current_user as "role", current_setting('statement_timeout') as "limit"`;
     return `${row!["role"]} ${row!["limit"]}`;
@@ -89,7 +52,7 @@ describe("roles of an initialised server", () => {
 
 describe("passwords of a running server", () => {
   const give = async (items: Record<string, string>) => {
-    const url = `postgres://postgres:${password}@127.0.0.1:${port}/prosaas`;
+    const url = `postgres://postgres:${password}@127.0.0.1:${server.port}/prosaas`;
     const sql = connectAsOwner({ url, applicationName: "test" });
     await sql`alter role prosaas_app in database prosaas set statement_timeout = '15s'`;
     await setPasswords(sql, items);
@@ -109,7 +72,7 @@ describe("passwords of a running server", () => {
   });
 
   test("disconnect no client", async () => {
-    const connected = postgres(`postgres://prosaas:${password}@127.0.0.1:${port}/prosaas`, { max: 1 });
+    const connected = postgres(`postgres://prosaas:${password}@127.0.0.1:${server.port}/prosaas`, { max: 1 });
     const pid = async () => (await connected`select pg_backend_pid() as pid`)[0]!["pid"] as number;
     const before = await pid();
     await give({ owner_password: "the-next" });

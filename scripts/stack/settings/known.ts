@@ -28,9 +28,12 @@ export const environmentOf = (job: string): z.ZodObject | undefined => environme
 /** Settings that no schema can name, or that Bun reads itself. */
 const unlisted = /^(BAILEYS_SHARD_\d+_URL|NODE_EXTRA_CA_CERTS)$/;
 
-/** True if the service that a job runs reads a setting. */
+/** Options that pgBackRest takes from the environment of Postgres (nomad/tasks/pgbackrest.ctmpl). */
+const isOfBackups = (job: string, name: string): boolean => job === "postgres" && name.startsWith("PGBACKREST_");
+
+/** True if the program that a job runs reads a setting. */
 export const reads = (job: string, name: string): boolean =>
-  unlisted.test(name) || (environments[job] !== undefined && name in environments[job].shape);
+  unlisted.test(name) || isOfBackups(job, name) || (environments[job] !== undefined && name in environments[job].shape);
 
 /** The setting that an item becomes (nomad/tasks/env.ctmpl), without a shard's number; null for other items. */
 export function settingOf(item: string): string | null {
