@@ -11,6 +11,11 @@ key_prefix "prosaas/whatsapp/" {
   policy = "read"
 }
 
+# Exports the age of the last backup.
+key "prosaas/backup/last" {
+  policy = "read"
+}
+
 # Finds the address of Redis.
 service "redis" {
   policy = "read"

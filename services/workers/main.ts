@@ -36,6 +36,7 @@ import { createWorkerPublisher } from "./events/publisher.ts";
 import { createHandlers } from "./jobs.ts";
 import { createDecoder } from "./media/decoder/decoder.ts";
 import type { RecordingDeps } from "./calls/fetch_recordings.ts";
+import { exposeLastBackup } from "./upkeep/last_backup.ts";
 import { healthPolicy } from "./webhooks/health.ts";
 import { createWorkMetrics } from "./work_metrics.ts";
 
@@ -75,6 +76,7 @@ await run(name, logger, async (life) => {
     onError: warn("consul"),
   });
   exposeRouter(metrics, router);
+  exposeLastBackup(metrics, { consul, signal: life.stopping, onError: warn("consul") });
 
   const files = createStore(config);
   const store = files && createSealedStore(files, config.DATA_KEYS);

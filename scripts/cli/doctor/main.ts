@@ -10,7 +10,7 @@ const { json } = resultCommand(
   `Check a cluster from end to end, and say what is wrong and what to do.
 
 Examines servers, nodes, jobs, services, settings, shards and their copies, sessions, queues, Postgres,
-Redis and the edge. Changes nothing. Prints one finding a line: an error, a fact that could not be read
+its backups, Redis and the edge. Changes nothing. Prints one finding a line: an error, a fact that could not be read
 (unknown), or a warning. Uses DATABASE_URL, DATABASE_URL_READ and REDIS_URL if they are set, else the
 secrets of the cluster. Exits 1 if there is a finding.`,
 )

@@ -1,6 +1,7 @@
 import { kvGet } from "../../../lib/consul/client.ts";
 import { faultsInCluster, registeredJobs } from "../../stack/settings/apply.ts";
 import { maintenanceKey } from "../scale/maintenance_setting.ts";
+import { judgeBackups } from "./checks/backups.ts";
 import { judgeCopies } from "./checks/copies.ts";
 import { judgeConnections, judgeIndexes, judgePostgres, judgeRedis, judgeReplica } from "./checks/data.ts";
 import { judgeCertificate, judgeMaintenance, judgeReference } from "./checks/edge.ts";
@@ -15,6 +16,7 @@ import { judgeShards } from "./checks/shards.ts";
 import { part } from "./examine.ts";
 import type { Part } from "./examine.ts";
 import type { Cluster } from "./read/cluster.ts";
+import { readBackups } from "./read/backups.ts";
 import { readConnections, readIndexes, readPostgres, readRedis, readReplica } from "./read/data.ts";
 import { readAuthority, readCertificate, readReference } from "./read/edge.ts";
 import { readCriticalChecks, readJobs } from "./read/jobs.ts";
@@ -48,6 +50,7 @@ export function partsOf(cluster: Cluster): Part[] {
     part("queues", api, () => readQueues(cluster), judgeQueues),
     part("Postgres", database, () => readPostgres(cluster), judgePostgres),
     part("replica", database, () => readReplica(cluster), judgeReplica),
+    part("backups", database, () => readBackups(cluster), judgeBackups),
     part("indexes", database, () => readIndexes(cluster), judgeIndexes),
     part("connections", agents, () => readConnections(cluster), judgeConnections),
     part("Redis", redis, () => readRedis(cluster), judgeRedis),

@@ -141,6 +141,10 @@ export const faults: Fault[] = [
     series: { [named("prosaas_database_connections_ratio", api)]: gauge(0.4, "0.9") },
   }),
   fault({
+    alert: "BackupTooOld",
+    series: { [named("prosaas_backup_age_seconds", { job: "prosaas-worker-low" })]: gauge(3_600, "93700") },
+  }),
+  fault({
     alert: "EventStreamMemory",
     series: { [named("prosaas_redis_memory_fill_ratio", api)]: gauge(0.2, "0.56") },
   }),

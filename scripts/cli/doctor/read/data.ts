@@ -15,7 +15,7 @@ import { surveyConnections } from "../../operator/survey_connections.ts";
 import type { PostgresNow, ReplicaNow } from "../checks/data.ts";
 import type { Cluster } from "./cluster.ts";
 
-async function asOwner<T>({ databaseUrl }: Cluster, read: (sql: OwnerConnection) => Promise<T>): Promise<T> {
+export async function asOwner<T>({ databaseUrl }: Cluster, read: (sql: OwnerConnection) => Promise<T>): Promise<T> {
   const sql = connectAsOwner({ url: await databaseUrl(), applicationName: "prosaas-doctor" });
   try {
     return await read(sql);

@@ -4,6 +4,7 @@ import { waVersionKey } from "../../../../lib/contracts/shard/wa_version.ts";
 import { assignmentRuleKey } from "../../../../lib/routing/assignment_rule.ts";
 import { cordonKey } from "../../../../lib/routing/cordon.ts";
 import { numShardsKey, ownerKey } from "../../../../lib/routing/index.ts";
+import { lastBackupKey } from "../../../../services/workers/upkeep/last_backup.ts";
 import { scaleLockKey } from "../../../cli/scale/lock.ts";
 import { askAs, brief, rowsOf, succeeding } from "./row.ts";
 import type { Ask, Attempt, Section } from "./row.ts";
@@ -21,6 +22,7 @@ export const consulKeys: readonly string[] = [
   "prosaas/restores/1",
   scaleLockKey,
   callLimitKey,
+  lastBackupKey,
   "another/key",
 ];
 

@@ -1,4 +1,6 @@
 import { rm } from "node:fs/promises";
+import { lastBackupKey } from "../../../../../services/workers/upkeep/last_backup.ts";
+import { kvPut } from "../../../../../lib/consul/client.ts";
 import { connectAsOwner } from "../../../../../lib/db/client/owner.ts";
 import { uuidv7 } from "../../../../../lib/core/ids.ts";
 import { createDeadLetters, createProducer } from "../../../../../lib/queues/index.ts";
@@ -63,6 +65,16 @@ export const dataFaults: readonly Fault[] = [
         await rm(archiveRefusal);
         await finishSegment();
       };
+    },
+  },
+  {
+    name: "a backup of two days ago",
+    needs: [],
+    alerts: [{ alert: "BackupTooOld" }],
+    inject: async ({ consul }) => {
+      const record = (at: Date) => kvPut(consul, lastBackupKey, JSON.stringify({ id: "x", at: at.toISOString() }));
+      await record(new Date(Date.now() - 48 * 3_600_000));
+      return () => record(new Date());
     },
   },
   {
