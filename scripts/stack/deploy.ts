@@ -91,6 +91,7 @@ export async function prepareVolumes(
   if (plan.size === 0) say("all there");
 }
 
+export const adminKeyFile = (stateDir: string) => join(stateDir, "admin.key");
 export const simulatorTokenFile = (stateDir: string) => join(stateDir, "simulator.token");
 
 /** Puts each job's secrets where its tasks find them; returns the file with the admin key. */
@@ -103,7 +104,7 @@ async function prepareSecrets(nomad: Nomad, { stateDir, ports }: Environment, sa
     tls_key: await Bun.file(join(stateDir, "tls/edge.key")).text(),
   };
   const changed = await distributeSecrets(nomad, { ...secrets, ...given }, addressesOf(ports));
-  const file = join(stateDir, "admin.key");
+  const file = adminKeyFile(stateDir);
   await writeStateFile(file, `${secrets.admin_key}\n`);
   await writeStateFile(simulatorTokenFile(stateDir), `${secrets.simulator_token}\n`);
   if (added.length > 0) say(`made ${added.length} secrets; they are in Nomad's variables`);

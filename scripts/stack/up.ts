@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { sleep } from "../../lib/core/time.ts";
-import { deploy } from "./deploy.ts";
+import { adminKeyFile, deploy } from "./deploy.ts";
 import { readEnvironment } from "./environment.ts";
 import type { Environment } from "./environment.ts";
 import { seconds } from "./progress.ts";
@@ -15,12 +15,22 @@ const say = (text: string) => process.stderr.write(`  ${text}\n`);
 
 async function main(): Promise<void> {
   const environment = readEnvironment();
+  const describe = () =>
+    writeStackFile(environment, {
+      admin: adminKeyFile(environment.stateDir),
+      ca: join(environment.stateDir, "tls/ca.crt"),
+    });
+  if (process.env["PROSAAS_AGENTS_ONLY"]) {
+    await describe();
+    process.stderr.write(`\nThe agents of stack '${environment.stack}' run, without jobs.\n`);
+    return;
+  }
 
   // Agents that just restarted report their former state. Every check has run again after its interval of 2 s.
   if (environment.agentsStarted) await sleep(2_500);
 
   const admin = await deploy(environment, { step, say });
-  await writeStackFile(environment, { admin, ca: join(environment.stateDir, "tls/ca.crt") });
+  await describe();
   printSummary(environment, admin);
 }
 

@@ -57,6 +57,9 @@ const dataVolumes: VolumeForms = new Map([
   ["media", { size: "10GiB", access: "single-node-multi-writer" }],
 ]);
 
+/** One volume of the data services. */
+export const dataVolume = (name: "media"): VolumeForms => new Map([[name, dataVolumes.get(name)!]]);
+
 /** A login takes about a megabyte. nomad/platform/wa-shards.nomad.hcl has the reason for the access mode. */
 const shardForm: VolumeForm = { size: "1GiB", access: "single-node-writer" };
 

@@ -28,7 +28,7 @@ export const environmentOf = (job: string): z.ZodObject | undefined => environme
 /** Settings that no schema can name, or that Bun reads itself. */
 const unlisted = /^(BAILEYS_SHARD_\d+_URL|NODE_EXTRA_CA_CERTS)$/;
 
-/** Options that pgBackRest takes from the environment of Postgres (nomad/tasks/pgbackrest.ctmpl). */
+/** Options of pgBackRest (nomad/tasks/pgbackrest.conf.ctmpl). */
 const isOfBackups = (job: string, name: string): boolean => job === "postgres" && name.startsWith("PGBACKREST_");
 
 /** True if the program that a job runs reads a setting. */
