@@ -7,7 +7,7 @@ variable "host_network" { default = "default" } # of the client; its address is 
 variable "postgres_bin" { default = "/usr/lib/postgresql/15/bin" }
 variable "postgres_port" { default = 5432 }
 variable "max_connections" { default = 100 }                  # of pgbouncer (40), batch jobs, listeners and people
-variable "memory" { default = { reserve = 512, max = 2048 } } # MB: Postgres recommends a quarter for shared_buffers
+variable "memory" { default = { reserve = 512, max = 2048 } } # MB: shared_buffers a quarter, cached plans 17 a month
 
 job "postgres" {
   node_pool = var.data_pool
