@@ -1,14 +1,17 @@
 /** A fenced block of code, without its fence and its indentation. */
 export type Block = { language: string; line: number; text: string };
 
-/** The fenced blocks of a Markdown file, in order. */
+/** The fenced blocks of a Markdown file, in order. @throws Error if one has no end */
 export function blocksOf(markdown: string): Block[] {
   const lines = markdown.split("\n");
   const blocks: Block[] = [];
   for (let at = 0; at < lines.length; at++) {
-    const [, indent, language] = /^(\s*)```(\w*)\s*$/.exec(lines[at]!) ?? [];
-    if (indent === undefined) continue;
+    // It may begin an item of a list.
+    const [, before, language] = /^(\s*(?:(?:\d+\.|-) +)?)```(\w*)\s*$/.exec(lines[at]!) ?? [];
+    if (before === undefined) continue;
+    const indent = " ".repeat(before.length);
     const end = lines.findIndex((line, index) => index > at && line.trim() === "```");
+    if (end < 0) throw new Error(`The block in line ${at + 1} has no end.`);
     const text = lines
       .slice(at + 1, end)
       .map((line) => (line.startsWith(indent) ? line.slice(indent.length) : line.trimStart()))

@@ -118,5 +118,7 @@ describe("references", () => {
     const markdown = "## One\n\n1. a\n\n   ```sh\n   x <<END\n   y\n   END\n   ```\n\n## Two\n\n```json\n{}\n```\n";
     expect(blocksOf(sectionOf(markdown, "One"))).toEqual([{ language: "sh", line: 5, text: "x <<END\ny\nEND" }]);
     expect(blocksOf(markdown).map(({ language }) => language)).toEqual(["sh", "json"]);
+    expect(blocksOf("2. ```sh\n   x\n   ```\n")).toEqual([{ language: "sh", line: 2, text: "x" }]);
+    expect(() => blocksOf("text\n```sh\nx\n")).toThrow("The block in line 2 has no end.");
   });
 });
