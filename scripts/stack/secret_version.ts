@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { randomToken } from "../../lib/core/secret.ts";
+import { HttpFailure } from "../cli/operator/http.ts";
 import type { Job, Nomad, Task } from "./nomad.ts";
 import { readVariable, writeVariable } from "./secrets.ts";
 import { reads, serviceJobs, settingOf } from "./settings/known.ts";
@@ -90,6 +91,12 @@ async function versionKey(nomad: Nomad): Promise<string> {
   const existing = variable.Items["secret_version_key"];
   if (existing) return existing;
   const key = randomToken();
-  await writeVariable(nomad, path, { ...variable.Items, secret_version_key: key }, variable);
+  try {
+    await writeVariable(nomad, path, { ...variable.Items, secret_version_key: key }, variable);
+  } catch (error) {
+    // A deploy plans several jobs at once: one of them has made the key.
+    if (!(error instanceof HttpFailure && error.status === 409)) throw error;
+    return versionKey(nomad);
+  }
   return key;
 }

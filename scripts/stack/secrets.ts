@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { randomToken } from "../../lib/core/secret.ts";
+import { HttpFailure } from "../cli/operator/http.ts";
 import { orNull } from "./nomad.ts";
 import type { Nomad } from "./nomad.ts";
 import { accepted, loginItems, loginOf, presented, valuesOf } from "./secret_values.ts";
@@ -222,7 +223,7 @@ export async function readVariable(nomad: Nomad, path: string): Promise<Variable
   return (await orNull(nomad<Variable>("GET", `/v1/var/${path}`))) ?? { Items: {}, ModifyIndex: 0 };
 }
 
-/** Writes only what differs, and only over what was read. */
+/** Writes only what differs, and only over what was read. @throws HttpFailure 409 if it has changed since */
 export async function writeVariable(
   nomad: Nomad,
   path: string,
@@ -230,7 +231,13 @@ export async function writeVariable(
   read: Variable,
 ): Promise<boolean> {
   if (Bun.deepEquals(items, read.Items)) return false;
-  await nomad("PUT", `/v1/var/${path}?cas=${read.ModifyIndex}`, { Path: path, Items: items });
+  try {
+    await nomad("PUT", `/v1/var/${path}?cas=${read.ModifyIndex}`, { Path: path, Items: items });
+  } catch (error) {
+    if (!(error instanceof HttpFailure && error.status === 409)) throw error;
+    // Nomad answers with the values, which are no part of a message.
+    throw new HttpFailure(409, `The variable ${path} was changed by another command: run this again.`);
+  }
   return true;
 }
 
