@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { completeSecrets, isRetired, jobItems } from "./secrets.ts";
+import { HttpFailure } from "../cli/operator/http.ts";
+import type { Nomad } from "./nomad.ts";
+import { completeSecrets, isRetired, jobItems, writeVariable } from "./secrets.ts";
 
 const at = { postgres: "pg:1", replica: "pg:2", pooler: "pool:3", redis: "redis:4" };
 const given = { wa_noise_root: "root", tls_authority: "ca", tls_certificate: "cert", tls_key: "key" };
@@ -90,4 +92,11 @@ describe("isRetired", () => {
     expect(isRetired("redis", "shards_password")).toBeFalse();
     expect(isRetired("simulator", "media_key")).toBeFalse();
   });
+});
+
+test("writeVariable names no value where two writers meet", async () => {
+  // Nomad's answer to a write over another version has the items.
+  const nomad: Nomad = () => Promise.reject(new HttpFailure(409, '{"Items":{"data_keys":"k1:secret"}}'));
+  const written = writeVariable(nomad, "prosaas/secrets", { data_keys: "k2:new" }, { Items: {}, ModifyIndex: 3 });
+  await expect(written).rejects.toThrow("The variable prosaas/secrets was changed by another command: run this again.");
 });

@@ -1,5 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { resultCommand } from "../arguments.ts";
 import { trustFile } from "../certs/authority.ts";
 import { readSecret, secretFile } from "../certs/secrets.ts";
@@ -8,6 +8,7 @@ import { writeStateFile } from "../../stack/state_file.ts";
 import { grantConsul, grantNomad } from "./access.ts";
 import { awaitLeader, consulUrl, nomadUrl } from "./connect.ts";
 import { openClusterFolder } from "./nodes.ts";
+import { programPath } from "./ship.ts";
 
 /** Agents of a first installation find each other within seconds. */
 const LEADER_WITHIN_MS = 90_000;
@@ -65,12 +66,9 @@ const environment = {
   CONSUL_HTTP_TOKEN: await readSecret(cluster, "consul-management"),
 };
 const file = join(state, "cluster.env");
-await writeStateFile(
-  file,
-  Object.entries(environment)
-    .map(([name, value]) => `export ${name}='${value}'\n`)
-    .join(""),
-);
+const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`);
+const programs = ["nomad", "consul"].map((name) => dirname(programPath(name)));
+await writeStateFile(file, `${lines.join("")}export PATH="$PATH:${programs.join(":")}"\n`);
 say(`for nomad and consul in this shell: . ${file}`);
 if (json)
   console.log(JSON.stringify({ state, nomad_addr: stack.nomad_addr, consul_http_addr: stack.consul_http_addr }));
