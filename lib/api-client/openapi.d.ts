@@ -7097,6 +7097,11 @@ export interface components {
             business_id: string | null;
             request_id: string;
             /**
+             * @description The address that the request came from. Null in entries from before it was recorded.
+             * @example 203.0.113.7
+             */
+            address: string | null;
+            /**
              * @description HTTP status of the response. Null if the process stopped before it responded.
              * @example 204
              */

@@ -104,20 +104,21 @@ export function createApp(dependencies: ApiDependencies): Api {
 
   const document = publishDocument(app, publicUrl);
   app.route("/", fileRoutes(dependencies, limits));
+  const edge = dependencies.edge ?? parseNetworks([]);
   app.use(
     "/v1/*",
     authenticate({
       authenticator,
       failedLogins,
       lookups: countedSlots("authenticating", limits.authenticating, metrics, "address"),
-      edge: dependencies.edge ?? parseNetworks([]),
+      edge,
       origin: new URL(publicUrl).origin,
     }),
     rateLimited(dependencies.rateLimiter, logger, metrics),
     receiveBody(limits, metrics, maxBodyBytes),
     admitRequest(limits, metrics),
     admitUpload(limits, metrics, { file: maxMediaBytes + maxEnvelopeBytes, table: maxTableBytes }),
-    audited(db, readCounter, logger),
+    audited({ db, edge }, readCounter, logger),
     wellFormedText,
     knownQuery(document),
   );

@@ -14,6 +14,8 @@ export const auditEvents = pgTable("audit_events", {
   path: text().notNull(),
   business_id: uuid(),
   request_id: text().notNull(),
+  /** Of the client, as the edge names it; null: not recorded. */
+  address: text(),
   /** Status of the answer; null: the process ended before it. */
   status: integer(),
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { parseNetworks } from "../../../../lib/core/networks.ts";
 import { consoleOrigin, requestWithCookie, signIn } from "../../testing/console_session.ts";
 import { useHarness } from "../../testing/use_harness.ts";
 
-const api = useHarness();
+const api = useHarness({ edge: parseNetworks(["127.0.0.0/8"]) });
 
 describe("changes with admin keys", () => {
   test("are audited with their outcome, unlike reads", async () => {
@@ -25,6 +26,20 @@ describe("changes with admin keys", () => {
       ["POST", 201, expect.any(String)],
     ]);
     expect(body.data[0]).toMatchObject({ key_prefix: api.adminKey.slice(4, 12), path: `/v1/businesses/${id}` });
+  });
+
+  test.each([
+    ["as the edge names it", "127.0.0.1", "203.0.113.7"],
+    ["unlike what a stranger claims", "198.51.100.1", "198.51.100.1"],
+  ])("are audited with the client's address, %s", async (_, peer, address) => {
+    const { id } = await api.business();
+    await api.app.request(
+      `/v1/businesses/${id}`,
+      { method: "DELETE", headers: { authorization: `Bearer ${api.adminKey}`, "x-forwarded-for": "203.0.113.7" } },
+      { requestIP: () => ({ address: peer }) },
+    );
+    const { body } = await api.request("GET", `/v1/admin/audit?business_id=${id}&limit=1`);
+    expect(body.data).toMatchObject([{ method: "DELETE", address }]);
   });
 
   test("are audited when they are refused", async () => {

@@ -2,10 +2,12 @@ import { createMiddleware } from "hono/factory";
 import type { MiddlewareHandler } from "hono";
 import { messageOf } from "../../../../lib/core/errors.ts";
 import { uuidv7 } from "../../../../lib/core/ids.ts";
+import type { Networks } from "../../../../lib/core/networks.ts";
 import { completeAuditEvent, forPlatform, insertAuditEvent } from "../../../../lib/db/index.ts";
 import type { Database } from "../../../../lib/db/index.ts";
 import type { Logger } from "../../../../lib/runtime/log.ts";
 import type { ReadCounter } from "./read_counter.ts";
+import { callerAddress } from "../../http/auth/failed_logins.ts";
 import { platformScope } from "../../http/auth/guards.ts";
 import type { Authenticated } from "../../http/auth/guards.ts";
 import { parseId } from "../../http/params.ts";
@@ -18,7 +20,11 @@ const underBusiness = /\/businesses\/([^/]+)/;
  * Audits requests with admin keys. Counts reads. Records each change before it is made, and refuses it if the record
  * cannot be written. Adds the response's status afterwards; an entry without one means that the process stopped.
  */
-export function audited(db: Database, reads: ReadCounter, logger: Logger): MiddlewareHandler<Authenticated> {
+export function audited(
+  { db, edge }: { db: Database; edge: Networks },
+  reads: ReadCounter,
+  logger: Logger,
+): MiddlewareHandler<Authenticated> {
   return createMiddleware<Authenticated>(async (c, next) => {
     const principal = c.get("principal");
     if (principal.kind !== "admin") return next();
@@ -41,6 +47,7 @@ export function audited(db: Database, reads: ReadCounter, logger: Logger): Middl
       path,
       business_id: parseId(underBusiness.exec(path)?.[1] ?? "") ?? null,
       request_id: requestId,
+      address: callerAddress(c, edge) ?? null,
     });
     await next();
     // Without a deadline: the change was made, however late.

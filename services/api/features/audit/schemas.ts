@@ -27,6 +27,10 @@ export const auditEventSchema = z
     path: z.string().openapi({ example: "/v1/businesses/019a3b5c-7d2e-7f00-8a1b-2c3d4e5f6071" }),
     business_id: z.string().nullable(),
     request_id: z.string(),
+    address: z.string().nullable().openapi({
+      description: "The address that the request came from. Null in entries from before it was recorded.",
+      example: "203.0.113.7",
+    }),
     status: z.int().nullable().openapi({
       description: "HTTP status of the response. Null if the process stopped before it responded.",
       example: 204,

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { Context } from "hono";
 import { AppError } from "../../../../lib/core/errors.ts";
 import { subscriberOf } from "../../../../lib/core/networks.ts";
@@ -53,5 +54,11 @@ export function callerAddress(c: Context, edge: Networks): string | undefined {
   if (peer === undefined) return undefined;
   // nginx sets the header to exactly one address.
   const forwarded = edge.includes(peer) ? c.req.header("x-forwarded-for")?.trim() : undefined;
-  return (forwarded === undefined ? undefined : subscriberOf(forwarded)) ?? subscriberOf(peer);
+  return forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : peer;
+}
+
+/** The key to rate-limit the caller by. */
+export function callerSubscriber(c: Context, edge: Networks): string | undefined {
+  const address = callerAddress(c, edge);
+  return address === undefined ? undefined : subscriberOf(address);
 }

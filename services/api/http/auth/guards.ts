@@ -8,7 +8,7 @@ import { forBusiness, forPlatform, getBusiness } from "../../../../lib/db/index.
 import type { BusinessScope, Database, PlatformScope } from "../../../../lib/db/index.ts";
 import type { Networks } from "../../../../lib/core/networks.ts";
 import type { CountedSlots } from "../counted_slots.ts";
-import { callerAddress } from "./failed_logins.ts";
+import { callerSubscriber } from "./failed_logins.ts";
 import type { FailedLogins } from "./failed_logins.ts";
 import type { Authenticator } from "./authenticator.ts";
 import { mayUse } from "./principal.ts";
@@ -72,7 +72,7 @@ export function authenticate({
     let principal = authenticator.recall(credential);
     // A key that was valid is exempt, so that it is not blocked by the logins of others behind the same address.
     const isRemembered = principal !== undefined || authenticator.remembers(credential);
-    const address = isRemembered ? undefined : callerAddress(c, edge);
+    const address = isRemembered ? undefined : callerSubscriber(c, edge);
     if (principal === undefined) {
       failedLogins.refuse(address);
       const due = dueAt(c);
