@@ -7,6 +7,11 @@ service "prosaas-calls" {
   policy = "read"
 }
 
+# Challenges of an authority, which go to the job acme.
+service "prosaas-acme" {
+  policy = "read"
+}
+
 # Maintenance of the API.
 key_prefix "prosaas/edge/" {
   policy = "read"

@@ -72,13 +72,12 @@ job "postgres-replica" {
         args     = ["/local/copy.sh"]
         cap_drop = ["all"]
       }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-      }
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
+      dynamic "volume_mount" {
+        for_each = ["usr", "data"]
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
       }
       env {
         PATH   = "${var.postgres_bin}:/usr/bin"
@@ -124,13 +123,12 @@ job "postgres-replica" {
         args     = ["-F", "-n", "/data/lock", "${var.postgres_bin}/postgres", "-cconfig_file=/local/postgresql.conf"]
         cap_drop = ["all"]
       }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-      }
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
+      dynamic "volume_mount" {
+        for_each = ["usr", "data"]
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
       }
       env {
         ROLE              = "replica"

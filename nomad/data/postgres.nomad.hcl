@@ -70,13 +70,12 @@ job "postgres" {
         args     = ["/local/init.sh"]
         cap_drop = ["all"]
       }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-      }
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
+      dynamic "volume_mount" {
+        for_each = ["usr", "data"]
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
       }
       env { PATH = "${var.postgres_bin}:/usr/bin" }
       template {
@@ -110,13 +109,12 @@ job "postgres" {
         args     = ["-F", "-n", "/data/lock", "${var.postgres_bin}/postgres", "-cconfig_file=/local/postgresql.conf"]
         cap_drop = ["all"]
       }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-      }
-      volume_mount {
-        volume      = "data"
-        destination = "/data"
+      dynamic "volume_mount" {
+        for_each = ["usr", "data"]
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
       }
       env {
         ROLE              = "primary"

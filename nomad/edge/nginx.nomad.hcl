@@ -85,8 +85,8 @@ job "nginx" {
       }
       config {
         command = "/bin/sh"
-        args = ["/local/edge/reload.sh", "/local/edge/nginx.conf", "/secrets/tls_certificate", "/secrets/tls_key",
-        "--", "/bin/sh", "/local/edge/nginx.sh", "/local/edge/nginx.conf"]
+        args = ["/local/edge/reload.sh", "/local/edge/nginx.conf", "/secrets/tls.pem", "--",
+        "/bin/sh", "/local/edge/nginx.sh", "/local/edge/nginx.conf"]
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"] # ports below 1024
       }
@@ -102,8 +102,7 @@ job "nginx" {
         HTTPS_PORT               = var.https_port
         EDGE_PROXY_PORT          = var.proxy_port > 0 ? var.proxy_port : ""
         EDGE_TRUSTED_PROXIES     = var.trusted_proxies
-        TLS_CERTIFICATE          = "/secrets/tls_certificate"
-        TLS_KEY                  = "/secrets/tls_key"
+        TLS_CERTIFICATE          = "/secrets/tls.pem" # with its key, so that nginx reads no half of a new pair
         CONSOLE_ROOT             = "/app/console"
         HSTS_MAX_AGE             = var.hsts_max_age
         EDGE_REQUESTS_PER_SECOND = var.edge_requests_per_second
@@ -121,16 +120,13 @@ job "nginx" {
           }
         }
       }
-      dynamic "template" {
-        for_each = ["tls_certificate", "tls_key"]
-        content {
-          destination = "secrets/${template.value}"
-          data        = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .${template.value} }}{{ end }}"
-          perms       = "0400"
-          uid         = 65534 # of the task
-          gid         = 65534
-          change_mode = "noop" # as above
-        }
+      template {
+        destination = "secrets/tls.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/nginx\" }}{{ .tls_certificate }}\n{{ .tls_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 65534 # of the task
+        gid         = 65534
+        change_mode = "noop" # as above
       }
       resources {
         cpu        = 150 # MHz, a share and not a limit

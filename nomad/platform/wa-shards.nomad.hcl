@@ -124,13 +124,12 @@ job "wa-shards" {
         work_dir = "/app"
         cap_drop = ["all"]
       }
-      volume_mount {
-        volume      = "usr"
-        destination = "/usr"
-      }
-      volume_mount {
-        volume      = "auth"
-        destination = "/auth"
+      dynamic "volume_mount" {
+        for_each = ["usr", "auth"]
+        content {
+          volume      = volume_mount.value
+          destination = "/${volume_mount.value}"
+        }
       }
       env {
         HOSTS       = "redis"
@@ -141,17 +140,15 @@ job "wa-shards" {
         # JavaScriptCore lets its heap grow by the memory of the machine unless it knows the limit.
         BUN_JSC_forceRAMSize = var.memory.max * 1024 * 1024
       }
-      template {
-        destination = "etc/hosts"
-        data        = file("nomad/tasks/hosts.ctmpl")
-        change_mode = "noop" # read at each connection
-      }
-      template {
-        destination = "secrets/env"
-        env         = true
-        perms       = "0400"
-        data        = file("nomad/tasks/env.ctmpl")
-        change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
+      dynamic "template" {
+        for_each = { hosts = "etc/hosts", env = "secrets/env" }
+        content {
+          destination = template.value
+          data        = file("nomad/tasks/${template.key}.ctmpl")
+          env         = template.key == "env"
+          perms       = template.key == "env" ? "0400" : "0644"
+          change_mode = "noop" # hosts are read at each connection; `task secrets:apply` or a deploy rolls out env
+        }
       }
       resources {
         cpu        = 250 # MHz, a share and not a limit: what counts is the ratio to the other tasks

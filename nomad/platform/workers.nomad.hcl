@@ -157,17 +157,15 @@ job "workers" {
           OPS_PORT     = "${NOMAD_PORT_ops}"
           WORKER_GROUP = group.key
         }
-        template {
-          destination = "etc/hosts"
-          data        = file("nomad/tasks/hosts.ctmpl")
-          change_mode = "noop" # read at each connection
-        }
-        template {
-          destination = "secrets/env"
-          env         = true
-          perms       = "0400"
-          data        = file("nomad/tasks/env.ctmpl")
-          change_mode = "noop" # `task secrets:apply` or a deploy replaces the allocations
+        dynamic "template" {
+          for_each = { hosts = "etc/hosts", env = "secrets/env" }
+          content {
+            destination = template.value
+            data        = file("nomad/tasks/${template.key}.ctmpl")
+            env         = template.key == "env"
+            perms       = template.key == "env" ? "0400" : "0644"
+            change_mode = "noop" # hosts are read at each connection; `task secrets:apply` or a deploy rolls out env
+          }
         }
         template {
           destination = "secrets/media_ca" # of a media host other than WhatsApp's (NODE_EXTRA_CA_CERTS)

@@ -11,7 +11,11 @@ const jobFiles: ReadonlyMap<string, string> = new Map(
 );
 
 /** Jobs that differ in little share a file, whose variable `job` names one of them. */
-const sharedFiles: Readonly<Record<string, string>> = { migrate: "schema", indexer: "schema" };
+const sharedFiles: Readonly<Record<string, string>> = {
+  acme: "schema",
+  indexer: "schema",
+  migrate: "schema",
+};
 
 /** Every job that a file describes. */
 export const jobNames: readonly string[] = [...jobFiles.keys(), ...Object.keys(sharedFiles)]

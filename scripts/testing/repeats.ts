@@ -18,7 +18,8 @@ const exceptions: readonly Exception[] = [
   { path: "nomad/", line: "check {", reason: "each service states its own checks" },
   { path: "nomad/", line: 'volume "usr" {', reason: "each group asks for its own volumes" },
   { path: "nomad/", line: "volume_mount {", reason: "each task mounts its own volumes" },
-  { path: "nomad/", line: "template {", reason: "each task renders its own environment" },
+  { path: "nomad/", line: "volume      = volume_mount.value", reason: "each task mounts its own volumes" },
+  { path: "nomad/", line: 'dynamic "template" {', reason: "each task renders its own environment" },
   { path: "nomad/", line: "check_restart {", reason: "each service states its own checks" },
   { path: "nomad/", line: "memory     = var.memory.reserve", reason: "each task states its own resources" },
 ];

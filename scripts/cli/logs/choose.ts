@@ -29,13 +29,15 @@ export type ChosenSource = Source & { isRunning: boolean };
 const maxStreams = 80;
 
 const isOf = (service: string, { JobID, TaskGroup }: LoggedAllocation) =>
-  JobID === service || `${JobID}/${TaskGroup}` === service || JobID.startsWith(`${service}/dispatch-`);
+  JobID === service ||
+  `${JobID}/${TaskGroup}` === service ||
+  ["dispatch", "periodic"].some((kind) => JobID.startsWith(`${service}/${kind}-`));
 
 /** The outputs of all tasks of the services, of allocations that run or ended since. */
 export function chooseSources(all: readonly LoggedAllocation[], { services, since }: Choice): ChosenSource[] {
   for (const service of services) {
     if (all.some((one) => isOf(service, one))) continue;
-    const known = [...new Set(all.map(({ JobID }) => JobID.replace(/\/dispatch-.*/, "")))].toSorted();
+    const known = [...new Set(all.map(({ JobID }) => JobID.replace(/\/(dispatch|periodic)-.*/, "")))].toSorted();
     throw new AppError("not_found", `Nomad has no allocation of "${service}". It has ${known.join(", ")}.`);
   }
   const chosen = all.filter(

@@ -16,6 +16,7 @@ export type Edge = {
 
 export type EdgeOptions = {
   consoleRoot?: string;
+  httpPort?: number;
   httpsPort?: number;
   /** Environment that overrides the edge's own. */
   env?: Record<string, string>;
@@ -23,6 +24,8 @@ export type EdgeOptions = {
   tls?: { certFile: string; keyFile: string };
   /** With the waits of the job file, and with nomad/tasks/reload.sh. Otherwise changes are served sooner. */
   asDeployed?: boolean;
+  /** URL of the Nomad whose variable nomad/jobs/nginx has the certificate, instead of `tls`. */
+  nomadAddr?: string;
 };
 
 /** The edge as in production: nginx with consul/nginx.conf.ctmpl, rendered by consul-template. */
@@ -30,12 +33,14 @@ export async function startEdge(
   folder: string,
   consulAddr: string,
   ready: (httpsPort: number) => Promise<boolean>,
-  { consoleRoot = join(root, "services/console"), httpsPort: given = 0, env = {}, tls, asDeployed }: EdgeOptions = {},
+  options: EdgeOptions = {},
 ): Promise<Edge> {
+  const { consoleRoot = join(root, "services/console"), env = {}, tls, asDeployed, nomadAddr } = options;
   await mkdir(folder, { recursive: true });
-  const { certFile: certificate, keyFile: key } = tls ?? makeCertificate(folder);
+  const followed = nomadAddr === undefined ? null : await followNomad(folder, nomadAddr);
+  const { certFile: certificate, keyFile: key } = followed ?? tls ?? makeCertificate(folder);
 
-  const [httpPort, httpsPort] = [await freePort(), given || (await freePort())];
+  const [httpPort, httpsPort] = [options.httpPort ?? (await freePort()), options.httpsPort || (await freePort())];
   const configuration = join(folder, "nginx.conf");
   const nginx = `/bin/sh consul/nginx.sh ${configuration}`;
   // reload.sh follows the files itself: it gets a signal that means nothing.
@@ -47,6 +52,7 @@ export async function startEdge(
       "consul-template",
       `-consul-addr=${consulAddr}`,
       `-template=consul/nginx.conf.ctmpl:${configuration}`,
+      ...(followed?.arguments ?? []),
       `-wait=${wait}`,
       // exec: consul-template starts a shell for it, which would keep the signals to itself.
       `-exec=exec ${command}`,
@@ -65,6 +71,7 @@ export async function startEdge(
         TLS_CERTIFICATE: certificate,
         TLS_KEY: key,
         CONSOLE_ROOT: consoleRoot,
+        ...followed?.env,
         ...env,
       },
       stdout: Bun.file(join(folder, "requests.log")),
@@ -83,4 +90,11 @@ export async function startEdge(
     throw new Error(`the edge did not come up:\n${await Bun.file(join(folder, "edge.log")).text()}`, { cause: error });
   }
   return { httpPort, httpsPort, pid: child.pid, stop };
+}
+
+/** The certificate with its key, as the template of the job file renders it, and consul-template's arguments. */
+async function followNomad(folder: string, addr: string) {
+  const [source, file] = [join(folder, "tls.pem.ctmpl"), join(folder, "tls.pem")];
+  await Bun.write(source, '{{ with nomadVar "nomad/jobs/nginx" }}{{ .tls_certificate }}\n{{ .tls_key }}{{ end }}');
+  return { certFile: file, keyFile: file, arguments: [`-template=${source}:${file}`], env: { NOMAD_ADDR: addr } };
 }

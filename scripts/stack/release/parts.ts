@@ -3,6 +3,7 @@
  * allocations of a job only when its own tarball changed.
  */
 const programs = {
+  acme: ["services/acme/main.ts"],
   api: ["services/api/main.ts"],
   calls: ["services/calls/main.ts"],
   "call-agent": ["services/calls/agent/main.ts"],

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { acmeEnv } from "../../../services/acme/config.ts";
 import { apiEnv } from "../../../services/api/config.ts";
 import { callAgentEnv } from "../../../services/calls/agent/config.ts";
 import { callsEnv } from "../../../services/calls/config.ts";
@@ -10,6 +11,7 @@ import { workersEnv } from "../../../services/workers/config.ts";
 
 /** The settings of the service that each job runs: its config.ts is the only list of them. */
 const environments: Readonly<Record<string, z.ZodObject>> = {
+  acme: acmeEnv,
   api: apiEnv,
   "call-agent": callAgentEnv,
   calls: callsEnv,

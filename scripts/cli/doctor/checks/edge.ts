@@ -19,7 +19,7 @@ export function judgeCertificate(address: string, certificate: CertificateNow, n
     return [error(`${address} does not answer a TLS handshake: ${quoted(certificate.unreachable)}`, logs)];
   }
   const leftMs = certificate.validTo.getTime() - now;
-  const renew = "Renew it in nomad/jobs/nginx (items tls_certificate and tls_key); ./scripts/up renews its own.";
+  const renew = "See task logs -- acme, or renew it in nomad/jobs/nginx (tls_certificate, tls_key). up renews its own.";
   if (leftMs <= 0) return [error(`The certificate of ${address} expired ${duration(-leftMs)} ago.`, renew)];
   if (certificate.refusal !== null)
     return [error(`Clients refuse the certificate of ${address}: ${quoted(certificate.refusal)}`, renew)];

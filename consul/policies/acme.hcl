@@ -1,0 +1,8 @@
+# The job acme: the edges, which must forward its challenges.
+service "prosaas-edge" {
+  policy = "read"
+}
+
+node_prefix "" {
+  policy = "read"
+}
