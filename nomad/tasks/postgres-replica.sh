@@ -7,6 +7,12 @@ umask 077
 data=/data/main
 slot=prosaas_replica
 
+# The replica reads its password from a file at each connection: Postgres logs a changed primary_conninfo.
+# live_postgres.ts writes the file, too.
+export PGPASSFILE=/data/passfile
+[ -z "${PGPASSWORD:-}" ] || printf '*:*:*:*:%s\n' "$PGPASSWORD" >"$PGPASSFILE"
+unset PGPASSWORD
+
 exec 9>/data/lock
 flock --nonblock 9 || {
   echo "another server still has this volume" >&2
@@ -41,6 +47,9 @@ if [ ! -s "$data/PG_VERSION" ]; then
   # Only a whole copy gets the name.
   mv "$data.part" "$data"
 fi
+
+# A copy of an earlier version has the password itself.
+sed -i "/^primary_conninfo/ s|password=[^ ]* |passfile=$PGPASSFILE |" "$data/postgresql.auto.conf"
 
 # A crash may have left the lock file of a process that another namespace cannot see; the lock above is ours.
 rm -f "$data/postmaster.pid"

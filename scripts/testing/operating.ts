@@ -44,21 +44,16 @@ type Line = { name: string; fields?: { request_id?: string; path?: string } };
 export async function checkLogs(cluster: Cluster, api: ApiClient): Promise<void> {
   const id = `logs-${crypto.randomUUID()}`;
   await api.GET("/v1/admin/queues", { headers: { "x-request-id": id } });
-  const found = await until(
+  const lines = await until(
     async () => {
       const { stdout } = await cluster.run(["./scripts/task", "logs", "--", "--request-id", id, "--json"]);
-      return stdout === "" ? undefined : stdout;
+      const found = stdout.split("\n").filter(Boolean);
+      return found.length < 2 ? undefined : found.map((line) => JSON.parse(line) as Line);
     },
-    { what: `a line of request ${id}` },
+    { what: `the lines of request ${id}` },
   );
-  const lines = found
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Line);
-  expect(lines).toEqual([
-    expect.objectContaining({
-      name: expect.stringMatching(/^api\.api\[\d\]$/),
-      fields: expect.objectContaining({ request_id: id, path: "/v1/admin/queues" }),
-    }),
-  ]);
+  const fields = expect.objectContaining({ request_id: id, path: "/v1/admin/queues" });
+  expect(lines).toHaveLength(2);
+  for (const name of [/^api\.api\[\d\]$/, /^nginx\.nginx\[0\]$/])
+    expect(lines).toContainEqual(expect.objectContaining({ name: expect.stringMatching(name), fields }));
 }

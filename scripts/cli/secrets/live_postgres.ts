@@ -105,13 +105,15 @@ async function setOther(sql: OwnerConnection, role: string, password: string | u
   await sql.unsafe(`alter role ${login} login password ${verifierOf(password)}`);
 }
 
-/** Lets a replica connect with another password. It is in its postgresql.auto.conf, which pg_basebackup wrote. */
+/** Lets a replica connect with another password, which it reads from the file that postgres-replica.sh wrote. */
 async function setReplication(sql: OwnerConnection, password: string): Promise<void> {
   const [{ value }] = await sql<[{ value: string }]>`select current_setting('primary_conninfo') as value`;
-  const next = value.replace(/\bpassword=('(?:[^'\\]|\\.)*'|\S+)/, `password=${password}`);
-  if (next === value) return;
-  await sql.unsafe(`alter system set primary_conninfo = '${next.replaceAll("'", "''")}'`);
-  await sql`select pg_reload_conf()`;
+  const [, file] = /\bpassfile='?([^\s']+)/.exec(value) ?? [];
+  if (file === undefined) return;
+  if (!/^[\w-]+$/.test(password)) throw new ScaleFailure("The replication password may have letters, digits, - and _.");
+  // Statements that fail or take long are logged, and this one has the password.
+  await sql.unsafe("set log_min_duration_statement = -1; set log_min_error_statement = panic");
+  await sql.unsafe(`copy (select '*:*:*:*:${password}') to '${file}'`);
 }
 
 /** 4,096 as Postgres takes by default: a random password needs no slow hash. */

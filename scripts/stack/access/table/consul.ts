@@ -1,3 +1,4 @@
+import { maintenanceKey } from "../../../cli/scale/maintenance_setting.ts";
 import { callLimitKey } from "../../../../lib/calls/limit.ts";
 import { platformPacingKey } from "../../../../lib/contracts/shard/pacing.ts";
 import { waVersionKey } from "../../../../lib/contracts/shard/wa_version.ts";
@@ -23,6 +24,7 @@ export const consulKeys: readonly string[] = [
   scaleLockKey,
   callLimitKey,
   lastBackupKey,
+  maintenanceKey,
   "another/key",
 ];
 
