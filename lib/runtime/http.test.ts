@@ -27,6 +27,22 @@ function app() {
   return { hono, lines, metrics };
 }
 
+test("metrics can be read by name, without the others", async () => {
+  const { logger } = capture();
+  const metrics = createMetrics("test");
+  let reads = 0;
+  metrics.gauge("once", "Told once.", [], (gauge) => gauge.set((reads += 1)));
+  metrics.gauge("other", "Another.", [], (gauge) => gauge.set(7));
+  const ops = operations({ logger, metrics, ready: () => [] });
+  const read = async (query: string) => (await ops.request(`/metrics${query}`)).text();
+  const named = await read("?name[]=prosaas_other&name[]=process_cpu_user_seconds_total&name[]=none");
+  expect(named.split("\n").filter((line) => line !== "" && !line.startsWith("#"))).toEqual([
+    expect.stringMatching(/^process_cpu_user_seconds_total\{service="test"\} \d/),
+    'prosaas_other{service="test"} 7',
+  ]);
+  expect(await read("")).toContain('prosaas_once{service="test"} 1');
+});
+
 describe("error responses", () => {
   test("are problem+json with type, fields and Retry-After", async () => {
     const { hono } = app();

@@ -83,12 +83,23 @@ export function operations({ ready, metrics, metricsToken, logger }: OperationsO
     return c.json({ status: ok ? "ready" : "not_ready", checks }, ok ? 200 : 503);
   });
   if (metricsToken !== undefined) app.use("/metrics", bearer(metricsToken));
-  app.get(
-    "/metrics",
-    async () =>
-      new Response(await metrics.registry.metrics(), { headers: { "content-type": metrics.registry.contentType } }),
-  );
+  app.get("/metrics", async (c) => {
+    const text = await readMetrics(metrics, c.req.queries("name[]"));
+    return new Response(text, { headers: { "content-type": metrics.registry.contentType } });
+  });
   return app;
+}
+
+/**
+ * All metrics, or those of `names`. A second reader must name what it needs: some gauges hold the maximum since they
+ * were read last, and Prometheus would miss it.
+ */
+async function readMetrics({ registry }: Metrics, names: readonly string[] | undefined): Promise<string> {
+  if (names === undefined) return registry.metrics();
+  const texts: string[] = [];
+  for (const { name } of registry.getMetricsAsArray())
+    if (names.includes(name)) texts.push(await registry.getSingleMetricAsString(name));
+  return texts.map((text) => `${text}\n`).join("");
 }
 
 /** Runs a readiness check. The message of a thrown error becomes its detail. */

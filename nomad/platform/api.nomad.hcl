@@ -5,6 +5,7 @@ variable "platform_pool" { default = "default" }             # the nodes that it
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "media_volume" { default = false }                  # whether STORAGE_URL is file:///media
 variable "count" { default = 2 }                             # the least that survives the loss of one
+variable "max" { default = 8 }                               # replicas: scaling asks for no more
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 90 when idle
 
 job "api" {
@@ -15,6 +16,14 @@ job "api" {
 
   group "api" {
     count = var.count
+    scaling { # for the job autoscaler (services/autoscaler/README.md); commands may go down to min
+      min = 1
+      max = max(var.max, var.count)
+      policy {
+        keep = var.count
+        cpu  = 0.6 # cores of a replica, whose JavaScript uses one
+      }
+    }
     network {
       port "http" { host_network = var.host_network }
       port "ops" { host_network = var.host_network }

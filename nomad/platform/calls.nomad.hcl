@@ -4,6 +4,7 @@ variable "calls_release" { type = string }                   # an address with c
 variable "platform_pool" { default = "default" }             # the nodes that it may run on
 variable "host_network" { default = "default" }              # of the client; its address is what tasks listen on
 variable "count" { default = 2 }                             # the least that survives the loss of one
+variable "max" { default = 8 }                               # replicas: scaling asks for no more
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 75 when idle
 
 job "calls" {
@@ -14,6 +15,16 @@ job "calls" {
 
   group "calls" {
     count = var.count
+    scaling { # as the API's
+      min = 1
+      max = max(var.max, var.count)
+      policy {
+        keep    = var.count
+        cpu     = 0.6   # as there
+        streams = 100   # one replica relays 200 on one core (task bench:calls)
+        calm    = "12m" # longer than a replica that was removed drains its calls
+      }
+    }
     network {
       port "http" { host_network = var.host_network }
       port "ops" { host_network = var.host_network }

@@ -11,20 +11,14 @@ variable "profile" { default = "groups" } # a group for each urgency; or single:
 
 # The least that serves every queue; the group of the single profile has as many as the three others together.
 variable "counts" { default = { high = 1, default = 1, low = 1, all = 3 } }
-variable "max" { default = 20 }                              # allocations of a group: `task autoscale` asks for no more
+variable "max" { default = 20 }                              # allocations of a group: scaling asks for no more
 variable "memory" { default = { reserve = 256, max = 768 } } # MB: 85 when idle; a media decoder takes up to 450
 
 locals {
-  # Of each group: how long its oldest job may wait, in seconds, before there are too few workers; and its queues.
+  # Of each group of a profile: how long its oldest job may wait, in seconds.
   groups = {
-    groups = {
-      high    = { wait = 1, queues = "high" } # a one-time password leaves within a second
-      default = { wait = 10, queues = "default|receipts|receipts_sync" }
-      low     = { wait = 60, queues = "low|maintenance|broadcasts|media|recordings" }
-    }
-    single = {
-      all = { wait = 10, queues = "high|default|receipts|receipts_sync|low|maintenance|broadcasts|media|recordings" }
-    }
+    groups = { high = 1, default = 10, low = 60 } # a one-time password leaves within a second
+    single = { all = 10 }
   }
 }
 
@@ -39,19 +33,10 @@ job "workers" {
     labels   = [group.key]
     content {
       count = var.counts[group.key]
-      scaling { # for `task autoscale`, or the Nomad Autoscaler with Prometheus
-        enabled = true
-        min     = 1
-        max     = max(var.max, var.counts[group.key])
-        policy {
-          evaluation_interval = "10s"
-          cooldown            = "1m" # a new allocation takes half a minute to serve and to show
-          check "oldest_job" {
-            source = "prometheus"
-            query  = "max(prosaas_queue_oldest_seconds{queue=~\"${group.value.queues}\"})"
-            strategy "target-value" { target = group.value.wait }
-          }
-        }
+      scaling { # for the job autoscaler (services/autoscaler/README.md)
+        min = 1
+        max = max(var.max, var.counts[group.key])
+        policy { oldest_job_seconds = group.value } # beyond it there are too few workers
       }
       network {
         mode = "host"

@@ -24,7 +24,7 @@ describe("wrong arguments", () => {
     ["scripts/stack/settings/main.ts", "--jsn", "unknown option '--jsn'"],
     ["scripts/cli/capacity/main.ts", "--sessions=x", "Give a whole number"],
     ["scripts/cli/capacity/main.ts", "--sessions=1", "required option '--messages-per-min <n>' not specified"],
-    ["scripts/cli/scale/autoscale.ts", "--rounds=x", "Give a whole number"],
+    ["scripts/cli/scale/autoscale.ts", "--apply", "unknown option '--apply'"],
     ["scripts/cli/scale/api.ts", "--count=", "N must be a whole number from 1 to 1000"],
     ["scripts/cli/scale/calls.ts", "--json", "give N, MAX or both"],
     ["scripts/cli/scale/workers.ts", "--group=urgent", "GROUP must be one of"],

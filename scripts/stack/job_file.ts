@@ -15,6 +15,8 @@ const sharedFiles: Readonly<Record<string, string>> = {
   acme: "schema",
   indexer: "schema",
   migrate: "schema",
+  simulator: "stand-ins",
+  "call-agent": "stand-ins",
 };
 
 /** Every job that a file describes. */

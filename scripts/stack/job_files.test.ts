@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseEnvFile } from "./env_file.ts";
 import { root } from "./environment.ts";
 import { parseJobFile } from "./job_file.ts";
-import { allJobs, batches, pooler } from "./jobs.ts";
+import { allJobs, batches, optionalJobs, pooler } from "./jobs.ts";
 import type { Job } from "./nomad.ts";
 import { partOfJob, parts, releaseVariable } from "./release/parts.ts";
 import type { Part } from "./release/parts.ts";
@@ -36,21 +36,22 @@ test("the job files stay below 1,700 lines", () => {
 });
 
 describe("job files", () => {
+  const ids = [...allJobs, ...optionalJobs];
   let jobs: Job[];
   /** Registered by operators who want it, by no deploy. */
   let acme: Job;
   beforeAll(async () => {
-    jobs = await Promise.all(allJobs.map((name) => parseJobFile(name, release)));
+    jobs = await Promise.all(ids.map((name) => parseJobFile(name, release)));
     acme = await parseJobFile("acme", release);
   }, 30_000);
 
   test("need no variable but their release", () => {
-    expect(jobs.map(({ ID }) => ID).toSorted()).toEqual(allJobs.toSorted());
+    expect(jobs.map(({ ID }) => ID).toSorted()).toEqual(ids.toSorted());
   });
 
   test("have the type that the server gives them", () => {
     const typeOf = (id: string) => (batches.includes(id) ? "batch" : pooler.includes(id) ? "system" : "service");
-    expect(jobs.map(({ ID, Type }) => [ID, Type])).toEqual(allJobs.map((id) => [id, typeOf(id)]));
+    expect(jobs.map(({ ID, Type }) => [ID, Type])).toEqual(ids.map((id) => [id, typeOf(id)]));
   });
 
   test("run the tarball of their service", () => {

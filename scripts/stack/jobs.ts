@@ -18,3 +18,5 @@ export const serviceStages: readonly (readonly string[])[] = [
 export const allJobs = [...foundation, ...pooler, ...batches, ...serviceStages.flat()];
 /** Those of which something always runs. */
 export const runningJobs = allJobs.filter((id) => !batches.includes(id));
+/** Jobs that a cluster may run too. `scripts/up` starts none of them; a deploy renews those that run, at its end. */
+export const optionalJobs = ["autoscaler"];

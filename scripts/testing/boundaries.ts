@@ -8,7 +8,7 @@ const layers: readonly (readonly string[])[] = [
   ["core", "media", "patches"],
   ["runtime", "messages", "broadcasts", "egress"],
   ["consul", "redis", "db", "storage", "contracts", "webhooks", "api-client"],
-  ["routing", "queues", "events", "moves", "media-store", "quotas", "calls"],
+  ["routing", "queues", "events", "moves", "media-store", "quotas", "calls", "scaling"],
 ];
 
 const layerOf = (folder: string) => layers.findIndex((folders) => folders.includes(folder));

@@ -257,7 +257,7 @@ describe("a stack", () => {
 
   test("switches worker profiles without losing messages", () => checkProfileChange(cluster), minutes(4));
 
-  test("autoscales workers, also with two autoscalers", () => checkAutoscaling(cluster), minutes(3));
+  test("autoscales workers although an autoscaler is killed", () => checkAutoscaling(cluster), minutes(3));
 
   test("scales shards under load although scripts are killed", () => checkScalingUnderLoad(cluster), minutes(6));
 

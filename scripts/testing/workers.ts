@@ -75,35 +75,38 @@ async function urgentWorker(nomad: Caller): Promise<number> {
   return serviceProcess(ID, "workers");
 }
 
-type Rule = { cooldown: string; check: [{ oldest_job: [{ strategy: [{ "target-value": [{ target: number }] }] }] }] };
-type Autoscaled = { failures: number; changes: { group: string; count: number; wanted: number }[] };
-
-/** Starts an autoscaler, which runs until `stop`: how long the scaling takes depends on the machine. */
-function startAutoscaler(cluster: Cluster): { stop(): Promise<Autoscaled> } {
-  const command = ["scripts/cli/scale/autoscale.ts", "--apply", "--json", "--every-s", "1"];
-  const env = { ...process.env, ...cluster.env };
-  const child = Bun.spawn([process.execPath, "run", ...command], { env, stdout: "pipe", stderr: "ignore" });
-  const output = new Response(child.stdout).text();
-  return {
-    stop: async () => {
-      child.kill("SIGTERM");
-      return resultOf({ code: await child.exited, stdout: await output, stderr: "" }) as Autoscaled;
-    },
-  };
+/** Starts the job on the stack, with rounds of a second. */
+async function startAutoscaler(cluster: Cluster, nomad: Caller): Promise<void> {
+  const path = "nomad/jobs/autoscaler";
+  await nomad("PUT", `/v1/var/${path}`, { Path: path, Items: { AUTOSCALER_INTERVAL_MS: "1000" } });
+  const run = "set -a; . $PROSAAS_STATE_DIR/job.env; set +a; nomad job run nomad/platform/autoscaler.nomad.hcl";
+  const { code, stdout, stderr } = await cluster.run(["bash", "-c", run]);
+  expect([code, code === 0 ? "" : stdout + stderr]).toEqual([0, ""]);
 }
 
-/** Two autoscalers add one worker while urgent jobs wait, and remove it afterwards. */
+type Scaling = {
+  active: { allocation: string } | null;
+  groups: { group: string; held_until: string | null; last_change: { by: string; from: number; to: number } | null }[];
+};
+
+/**
+ * The job autoscaler adds a worker while urgent jobs wait. Its active allocation is killed, and the other one removes
+ * the worker afterwards.
+ */
 export async function checkAutoscaling(cluster: Cluster): Promise<void> {
   const nomad = await nomadOf(cluster);
   const original = await nomad<Job>("GET", path);
   // As in the job file, but with seconds instead of minutes.
   const hasty = structuredClone(original.TaskGroups).map((group: TaskGroup) => {
-    const rule = group.Scaling!.Policy as Rule;
-    rule.cooldown = "3s";
-    rule.check[0].oldest_job[0].strategy[0]["target-value"][0].target = group.Name === "high" ? 1 : 600;
-    return group;
+    const oldest_job_seconds = group.Name === "high" ? 1 : 600;
+    return { ...group, Scaling: { ...group.Scaling!, Policy: { oldest_job_seconds, cooldown: "3s", calm: "6s" } } };
   });
   await nomad("POST", "/v1/jobs", { Job: { ...original, TaskGroups: hasty } });
+  // A count that is set by hand stays, whatever the load of this machine is.
+  for (const job of ["api", "calls"]) {
+    const { TaskGroups } = await nomad<Job>("GET", `/v1/job/${job}`);
+    await nomad("POST", `/v1/job/${job}/scale`, { Target: { Group: job }, Count: TaskGroups[0]!.Count });
+  }
   const { nomad_addr: nomadAddr, consul_http_addr: consulAddr } = await stackOf(cluster);
   // Nomad does not scale during a deployment, which would wait for the frozen worker's check.
   await waitForJobs(
@@ -111,11 +114,12 @@ export async function checkAutoscaling(cluster: Cluster): Promise<void> {
     { nomadAddr, consulAddr },
     { until: "settled", deadlineMs: 120_000, known: ["workers"] },
   );
+  await startAutoscaler(cluster, nomad);
+  const state = async () => resultOf(await task(cluster, "autoscale")) as Scaling;
   const count = async () => (await nomad<Job>("GET", path)).TaskGroups.find(({ Name }) => Name === "high")!.Count;
   const counts = [await count()];
   const frozen = await urgentWorker(nomad);
   process.kill(frozen, "SIGSTOP");
-  const scalers = [startAutoscaler(cluster), startAutoscaler(cluster)];
   try {
     const demo = task(cluster, "demo", "--deadline-s", "120");
     const follow = async (wanted: number) => {
@@ -123,22 +127,19 @@ export async function checkAutoscaling(cluster: Cluster): Promise<void> {
       await until(seen, { deadlineMs: 120_000, what: `${wanted} urgent workers`, everyMs: 200 });
     };
     await follow(2);
+    const { active } = await state();
+    process.kill(await serviceProcess(active!.allocation, "autoscaler"), "SIGKILL");
     expect(resultOf(await demo)).toMatchObject({ read: 20, lost: 0, duplicates: 0, reordered: 0 });
     process.kill(frozen, "SIGCONT");
     await follow(1);
-    const results = await Promise.all(scalers.map((scaler) => scaler.stop()));
     expect(counts).toEqual([1, 2, 1]);
-    expect(await count()).toBe(1);
-    expect(
-      results.flatMap(({ changes }) => changes.map(({ count: from, wanted }) => [from, wanted])).toSorted(),
-    ).toEqual([
-      [1, 2],
-      [2, 1],
-    ]);
-    expect(results.map(({ failures }) => failures)).toEqual([0, 0]);
+    const { groups } = await state();
+    const of = (name: string) => groups.find(({ group }) => group === name);
+    expect(of("workers/high")).toMatchObject({ held_until: null, last_change: { by: "autoscaler", from: 2, to: 1 } });
+    expect(of("api")).toMatchObject({ held_until: expect.any(String), last_change: { by: "command" } });
   } finally {
     process.kill(frozen, "SIGCONT");
-    await Promise.allSettled(scalers.map((scaler) => scaler.stop()));
+    await nomad("DELETE", "/v1/job/autoscaler?purge=true");
     await nomad("POST", "/v1/jobs", { Job: original });
   }
 }

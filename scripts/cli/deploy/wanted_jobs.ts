@@ -1,6 +1,6 @@
 import { messageOf } from "../../../lib/core/errors.ts";
 import { parseJobFile } from "../../stack/job_file.ts";
-import { allJobs } from "../../stack/jobs.ts";
+import { allJobs, optionalJobs } from "../../stack/jobs.ts";
 import { orNull } from "../../stack/nomad.ts";
 import type { Job, Nomad } from "../../stack/nomad.ts";
 import { parts, releaseVariable, releaseVariableOf } from "../../stack/release/parts.ts";
@@ -20,7 +20,9 @@ export function parseJobs(text: string): string[] {
 
 /** The platform's jobs that the cluster runs. */
 export async function runningJobsOf(nomad: Nomad): Promise<Map<string, Job>> {
-  const found = await Promise.all(allJobs.map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))));
+  const found = await Promise.all(
+    [...allJobs, ...optionalJobs].map((id) => orNull(nomad<Job>("GET", `/v1/job/${id}`))),
+  );
   return new Map(found.flatMap((job) => (job === null || job.Stop === true ? [] : [[job.ID, job] as const])));
 }
 

@@ -4,7 +4,7 @@ import { connectConsul } from "../../stack/consul.ts";
 import { readJobFile } from "../../stack/job_file.ts";
 import type { Nomad } from "../../stack/nomad.ts";
 import { valuesOfCluster } from "../../stack/workers_profile.ts";
-import { nameOf } from "../scale/job_group.ts";
+import { nameOf } from "../../../lib/scaling/index.ts";
 
 /** A count that differs between the cluster and the job files. */
 export type Drift = {

@@ -1,147 +1,120 @@
-import { messageOf } from "../../../lib/core/errors.ts";
-import { sleep } from "../../../lib/core/time.ts";
-import { bodyOf } from "../../../lib/api-client/index.ts";
-import type { Schemas } from "../../../lib/api-client/index.ts";
-import { queuesOf } from "../../../lib/queues/index.ts";
-import type { Profile } from "../../../lib/queues/index.ts";
-import { resultCommand, wholeNumber } from "../arguments.ts";
-import { decide, noMemory } from "./autoscale/decide.ts";
-import type { Memory } from "./autoscale/decide.ts";
-import { readLastChanges, readPolicies, scaledJob } from "./autoscale/policies.ts";
-import type { Policy } from "./autoscale/policies.ts";
-import { ScaleFailure } from "./failure.ts";
-import { readCount, setCount } from "./job_group.ts";
-import { takeScaleLock } from "./lock.ts";
-import { createReport } from "./report.ts";
+import { kvGet, kvPut } from "../../../lib/consul/client.ts";
+import {
+  autoscalerLockKey,
+  controlKey,
+  holdOf,
+  nameOf,
+  noControl,
+  parseControl,
+  parseHolder,
+  parseJob,
+  parseScaleStatus,
+  scaledJobs,
+} from "../../../lib/scaling/index.ts";
+import type { Control, ScaledGroup, ScaleStatus } from "../../../lib/scaling/index.ts";
+import { requireLeaders } from "../../stack/leaders.ts";
+import { orNull } from "../../stack/nomad.ts";
+import { resultCommand } from "../arguments.ts";
+import { table } from "../operator/table.ts";
 import { readTarget } from "./target.ts";
 import type { Target } from "./target.ts";
 
-const values = resultCommand(
+const command = resultCommand(
   "autoscale",
-  `Keep as many workers of each group as it takes for no job to wait too long.
+  `Show what the autoscaler does and why, pause it, or give it back the counts that were set by hand.
 
-The scaling blocks of nomad/platform/workers.nomad.hcl set the longest wait and the bounds of the
-counts. Changes counts only with --apply. Runs until Ctrl-C. Several may run: after one of them
-changes a count, the others wait for the cooldown. Exits 1 if the last check failed.`,
+A count that a command or a person sets is held for an hour: the autoscaler leaves that group alone.
+While it is paused, it logs what it would do: task logs -- autoscaler.`,
 )
-  .option("--apply", "change counts", false)
-  .option("--every-s <n>", "seconds between checks", wholeNumber(1, 3_600), 10)
-  .option("--rounds <n>", "checks before it exits (default: unlimited)", wholeNumber())
-  .parse()
-  .opts();
-const everyMs = values.everyS * 1000;
-const rounds = values.rounds ?? Number.POSITIVE_INFINITY;
+  .option("--pause", "let it decide and log, but change nothing", false)
+  .option("--resume", "end the pause, and every hold", false)
+  .option("--dry-run", "with --pause or --resume: show the state after it, and change nothing", false);
+const { pause, resume, dryRun, json } = command.parse().opts();
+if (pause && resume) command.error("error: give --pause or --resume, not both");
 
-/** Longest wait for a deployment or another scale command; the next check decides again. */
-const deadlineMs = 2_000;
-
-type Look = { group: string; count: number; wanted: number; reason: string };
-
-const say = (line: string) => void process.stderr.write(`${new Date().toISOString()}  ${line}\n`);
-const memories = new Map<string, Memory>();
-const last = new Map<string, Look>();
-const changes: Look[] = [];
-/** The last log line about a pending change of each group, to log it only once. */
-const refused = new Map<string, string>();
-let failures = 0;
-/** The error of the last check, to log it only once. */
-let failure: string | null = null;
-const stopping = new AbortController();
-const stop = () => stopping.abort();
-process.once("SIGINT", stop).once("SIGTERM", stop);
+type Row = {
+  group: string;
+  count: number;
+  min: number;
+  max: number;
+  held_until: string | null;
+  last_change: { at: string; from: number; to: number; by: "autoscaler" | "command"; reason: string } | null;
+  fault: string | null;
+};
 
 const target = await readTarget();
-let round = 0;
-while (round < rounds && !stopping.signal.aborted) {
-  round += 1;
-  try {
-    await lookAtAll(target);
-    if (failure !== null) say("recovered");
-    failure = null;
-  } catch (error) {
-    failures += 1;
-    const message = messageOf(error);
-    if (message !== failure) say(message);
-    failure = message;
-  }
-  if (round < rounds) await sleep(everyMs, stopping.signal).catch(() => {});
+await requireLeaders(target.agents);
+const jobs = await Promise.all(scaledJobs.map((job) => readJob(target, job)));
+const read = jobs.flatMap((groups) => groups);
+const before = await kvGet(target.consul, controlKey);
+const known = (before && parseControl(before.value)) ?? noControl;
+const control = changed(known);
+if ((pause || resume) && !dryRun) {
+  if (!(await kvPut(target.consul, controlKey, JSON.stringify(control), { cas: before?.modifyIndex ?? 0 })))
+    command.error("error: another command changed the autoscaler's state in the meantime; look at it again");
 }
-if (values.json)
-  console.log(JSON.stringify({ applied: values.apply, rounds: round, failures, groups: [...last.values()], changes }));
-process.exit(failure === null ? 0 : 1);
+const active = await kvGet(target.consul, autoscalerLockKey);
+const holder = active?.session ? parseHolder(active.value) : null;
+const groups = read.map(({ group, status }) => rowOf(group, status));
 
-async function lookAtAll(at: Target): Promise<void> {
-  const [policies, lastChanges, { data: queues }] = await Promise.all([
-    readPolicies(at),
-    readLastChanges(at),
-    bodyOf(at.api.GET("/v1/admin/queues")),
+if (json) console.log(JSON.stringify({ active: holder, ...control, dry_run: dryRun, groups }));
+else {
+  console.log(
+    holder === null
+      ? "No autoscaler is active: nomad job run nomad/platform/autoscaler.nomad.hcl starts it."
+      : `Active on ${holder.host} since ${holder.since}${control.paused ? "; paused: it changes nothing" : ""}.`,
+  );
+  const rows = groups.map((row) => [
+    row.group,
+    String(row.count),
+    `${row.min} to ${row.max}`,
+    row.held_until ?? "",
+    row.fault ?? (row.last_change === null ? "" : `${row.last_change.at}  ${row.last_change.reason}`),
   ]);
-  // Forgets the groups of a former profile.
-  for (const group of last.keys()) if (!policies.some((policy) => policy.group === group)) last.delete(group);
-  for (const policy of policies) {
-    const changedMsAgo = lastChanges.get(policy.group) ?? null;
-    await look(at, policy, { changedMsAgo, oldestMs: oldestOf(queues, policy.group as Profile) });
-  }
+  console.log(table([["GROUP", "COUNT", "BOUNDS", "HELD UNTIL", "LAST CHANGE"], ...rows]));
 }
 
-async function look(
-  at: Target,
-  { group, ...policy }: Policy,
-  now: { changedMsAgo: number | null; oldestMs: number },
-): Promise<void> {
-  const count = await readCount(at, { job: scaledJob, group });
-  const decision = decide({ ...policy, ...now, count }, memories.get(group) ?? noMemory, performance.now());
-  const seen = { group, count, wanted: decision.count, reason: decision.reason };
-  if (!last.has(group)) say(`${group}: ${count} of ${policy.min} to ${policy.max}: ${decision.reason}`);
-  last.set(group, seen);
-  if (decision.count !== count) {
-    const suffix = values.apply ? "" : " (not done without --apply)";
-    const line = `${group}: ${count} → ${decision.count}: ${decision.reason}${suffix}`;
-    if (line !== refused.get(group)) say(line);
-    refused.set(group, line);
-    if (values.apply && !(await applied(at, seen))) return;
-    changes.push(seen);
-  }
-  refused.delete(group);
-  // Without --apply too, so that the log shows what would happen and when.
-  memories.set(group, decision.memory);
+function changed(now: Control): Control {
+  if (pause) return { ...now, paused: true };
+  if (!resume) return now;
+  const indexes = read.flatMap(({ status }) => status.events.map(({ index }) => index));
+  return { paused: false, resumedAt: Math.max(now.resumedAt, ...indexes) };
 }
 
-/** Sets the count if possible. A deployment or another command is no fault: the next check decides again. */
-async function applied(at: Target, seen: Look): Promise<boolean> {
-  try {
-    return await apply(at, seen);
-  } catch (error) {
-    if (!(error instanceof ScaleFailure)) throw error;
-    say(`${seen.group}: not now: ${error.message}`);
-    return false;
-  }
+async function readJob({ nomad }: Target, job: string): Promise<{ group: ScaledGroup; status: ScaleStatus }[]> {
+  const body = await orNull(nomad<unknown>("GET", `/v1/job/${job}`));
+  if (body === null) return [];
+  const status = parseScaleStatus(await nomad<unknown>("GET", `/v1/job/${job}/scale`));
+  return parseJob(body).groups.map((group) => ({
+    group,
+    status: status.get(group.group) ?? { running: 0, events: [] },
+  }));
 }
 
-/** Sets the count; false if another command has changed it since the decision. */
-async function apply(at: Target, { group, count, wanted }: Look): Promise<boolean> {
-  const lock = await takeScaleLock({
-    consul: at.consul,
-    command: "autoscale",
-    deadlineMs,
-    onLost: (holder) => {
-      process.stderr.write(`The scale lock was lost to ${holder}; the command stopped changing the cluster.\n`);
-      process.exit(1);
-    },
-  });
-  try {
-    const where = { job: scaledJob, group };
-    const found = await readCount(at, where);
-    if (found === count) await setCount(at, where, wanted, createReport(), { deadlineMs });
-    else say(`${group}: another command set it to ${found}`);
-    return found === count;
-  } finally {
-    await lock.release();
-  }
-}
-
-/** Wait of the oldest job in a group's queues, ms. */
-function oldestOf(queues: readonly Schemas["Queue"][], group: Profile): number {
-  const served: readonly string[] = queuesOf(group);
-  return Math.max(0, ...queues.filter(({ queue }) => served.includes(queue)).map(({ oldest_ms }) => oldest_ms ?? 0));
+function rowOf(group: ScaledGroup, { events }: ScaleStatus): Row {
+  const { policy, count, max } = group;
+  const [last] = events;
+  const fault = typeof policy === "string" ? policy : null;
+  const hold =
+    typeof policy === "string"
+      ? null
+      : holdOf(events, { holdMs: policy.holdMs, resumedAt: control.resumedAt }, Date.now());
+  return {
+    group: nameOf(group),
+    count,
+    min: typeof policy === "string" ? group.min : Math.max(group.min, policy.keep),
+    max,
+    held_until: hold === null ? null : new Date(hold.untilMs).toISOString(),
+    last_change:
+      last === undefined
+        ? null
+        : {
+            at: new Date(last.at).toISOString(),
+            from: last.from,
+            to: last.to,
+            by: last.isAutomatic ? "autoscaler" : "command",
+            reason: last.reason,
+          },
+    fault,
+  };
 }

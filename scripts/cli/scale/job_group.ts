@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { sleep } from "../../../lib/core/time.ts";
+import { nameOf } from "../../../lib/scaling/index.ts";
 import { HttpFailure } from "../operator/http.ts";
 import { orNull } from "../../stack/nomad.ts";
 import type { Allocation, Deployment, Job, TaskGroup } from "../../stack/nomad.ts";
@@ -45,11 +46,9 @@ export function refusalOf({ Scaling: bounds }: TaskGroup, where: JobGroup, count
   if (!bounds || (count >= bounds.Min && count <= bounds.Max)) return undefined;
   return (
     `The scaling block of ${nameOf(where)} allows ${bounds.Min} to ${bounds.Max}, not ${count}: ` +
-    "deploy nomad/platform/workers.nomad.hcl with another -var max=…"
+    `deploy nomad/platform/${where.job}.nomad.hcl with another -var max=…`
   );
 }
-
-export const nameOf = ({ job, group }: JobGroup) => (job === group ? job : `${job}/${group}`);
 
 const allocationName = z.string().regex(/\[\d+\]$/);
 

@@ -3,10 +3,11 @@ import { hostname } from "node:os";
 import { createConsul, kvGet } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { holdLock } from "../../../lib/consul/lock.ts";
+import { scaleLockKey } from "../../../lib/scaling/index.ts";
+import type { Holder } from "../../../lib/scaling/index.ts";
 import { startConsulServer } from "../../../lib/testing/consul_server.ts";
 import type { ConsulServer } from "../../../lib/testing/consul_server.ts";
-import { scaleLockKey, takeScaleLock } from "./lock.ts";
-import type { Holder } from "./lock.ts";
+import { takeScaleLock } from "./lock.ts";
 
 /** Of its own: other tests scale, too. */
 let server: ConsulServer;

@@ -1,29 +1,18 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
-import { z } from "zod";
 import { kvGet } from "../../../lib/consul/client.ts";
 import type { ConsulClient } from "../../../lib/consul/client.ts";
 import { holdLock, LockHeldElsewhere } from "../../../lib/consul/lock.ts";
 import type { HeldLock } from "../../../lib/consul/lock.ts";
 import { sleep } from "../../../lib/core/time.ts";
+import { parseHolder, scaleLockKey } from "../../../lib/scaling/index.ts";
+import type { Holder } from "../../../lib/scaling/index.ts";
 import { createProgress, seconds } from "../../stack/progress.ts";
 import { ScaleFailure } from "./failure.ts";
-
-export const scaleLockKey = "prosaas/scale/lock";
 
 /** Consul's shortest TTL: the lock of a command whose machine died is free after 20 s. */
 const ttlS = 10;
 const pollMs = 300;
-
-const holderSchema = z.object({
-  command: z.string(),
-  host: z.string(),
-  /** Where the process id is valid: names of hosts repeat, and containers have process ids of their own. */
-  pids: z.string().optional(),
-  pid: z.int(),
-  since: z.string(),
-});
-export type Holder = z.infer<typeof holderSchema>;
 
 const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 /** The process id namespace of this boot of this machine. */
@@ -62,7 +51,7 @@ export async function takeScaleLock({ consul, command, deadlineMs, onLost }: Sca
       return lock;
     } catch (error) {
       if (!(error instanceof LockHeldElsewhere)) throw error;
-      const who = describe(readHolder(String(error.detail?.["holder"])));
+      const who = describe(parseHolder(String(error.detail?.["holder"])));
       const elapsed = performance.now() - began;
       if (elapsed > deadlineMs) throw new ScaleFailure(`Gave up after ${seconds(elapsed)}: ${who} is still running.`);
       if (!logged) progress.done(`${who} is running; waiting for it`);
@@ -77,7 +66,7 @@ export async function takeScaleLock({ consul, command, deadlineMs, onLost }: Sca
 async function deadSession(consul: ConsulClient): Promise<string | null> {
   const entry = await kvGet(consul, scaleLockKey);
   if (entry === null || entry.session === null) return null;
-  const holder = readHolder(entry.value);
+  const holder = parseHolder(entry.value);
   return holder !== null && holder.pids === pidsHere && !isAlive(holder.pid) ? entry.session : null;
 }
 
@@ -88,14 +77,6 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     // The process exists and belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-function readHolder(value: string): Holder | null {
-  try {
-    return holderSchema.parse(JSON.parse(value));
-  } catch {
-    return null;
   }
 }
 

@@ -1,5 +1,7 @@
 import type { Change } from "./command.ts";
-import { awaitCount, nameOf, readCount, readGroup, refusalOf, setCount, wantedAllocations } from "./job_group.ts";
+import { nameOf } from "../../../lib/scaling/index.ts";
+import { planHold } from "./hold.ts";
+import { awaitCount, readCount, readGroup, refusalOf, setCount, wantedAllocations } from "./job_group.ts";
 import type { Deadlines, JobGroup } from "./job_group.ts";
 import type { Target } from "./target.ts";
 
@@ -16,8 +18,11 @@ export async function scaleStateless(
     ({ ClientStatus }) => ClientStatus === "running",
   ).length;
   const name = nameOf(where);
+  const hold = await planHold(target, where, count);
+  const isSet = now === count && hold === null;
   const plan = [
     ...(now === count ? [] : [`set the count of ${name} from ${now} to ${count}`]),
+    ...(hold === null ? [] : [hold]),
     ...(now === count && running === count
       ? []
       : [`wait until ${count} run and pass their checks and no other one is left`]),
@@ -27,7 +32,7 @@ export async function scaleStateless(
     plan,
     refusal: refusalOf(group, where, count),
     apply: async (report) => {
-      if (now !== count) {
+      if (!isSet) {
         await report.step(`asked for ${count} of ${name}`, () => setCount(target, where, count, report, deadlines));
       }
       await report.step(`${count} of ${name} run and pass their checks`, () =>

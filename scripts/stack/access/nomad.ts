@@ -3,7 +3,10 @@ import type { Caller } from "../../cli/operator/http.ts";
 import { orNull } from "../nomad.ts";
 import { readPolicies } from "./policies.ts";
 
-/** The policies for people and deploys; a token under one: `nomad acl token create -policy=prosaas-deployer`. */
+/**
+ * The policies for people and deploys; a token under one: `nomad acl token create -policy=prosaas-deployer`. Those in
+ * `jobs` belong to the identity of the job of their name.
+ */
 const policyName = (file: string) => `prosaas-${file}`;
 
 export type NomadAccess = {
@@ -20,8 +23,13 @@ export async function ensureNomadAccess({ nomad, token, allowReset }: NomadAcces
   // 403: Nomad does not know the token.
   const self = await orNull(nomad<object>("GET", "/v1/acl/token/self"), [403, 404]);
   if (self === null) await bootstrap(nomad, token, allowReset);
-  const policies = await readPolicies("nomad/policies");
-  await Promise.all([...policies].map(([name, rules]) => ensurePolicy(nomad, policyName(name), rules)));
+  const [roles, jobs] = await Promise.all([readPolicies("nomad/policies"), readPolicies("nomad/policies/jobs")]);
+  await Promise.all([
+    ...[...roles].map(([name, rules]) => ensurePolicy(nomad, policyName(name), { Rules: rules })),
+    ...[...jobs].map(([job, rules]) =>
+      ensurePolicy(nomad, policyName(job), { Rules: rules, JobACL: { Namespace: "default", JobID: job } }),
+    ),
+  ]);
 }
 
 /** A stack whose token file was lost has been bootstrapped with another token. Root on the server may reset that. */
@@ -37,7 +45,11 @@ async function bootstrap(nomad: Caller, token: string, allowReset: NomadAccess["
   }
 }
 
-async function ensurePolicy(nomad: Caller, name: string, rules: string): Promise<void> {
-  const existing = await orNull(nomad<{ Rules: string }>("GET", `/v1/acl/policy/${name}`));
-  if (existing?.Rules !== rules) await nomad("POST", `/v1/acl/policy/${name}`, { Name: name, Rules: rules });
+/** `JobACL`: the job whose identity has the policy. */
+type Policy = { Rules: string; JobACL?: { Namespace: string; JobID: string } };
+
+async function ensurePolicy(nomad: Caller, name: string, policy: Policy): Promise<void> {
+  const existing = await orNull(nomad<Policy>("GET", `/v1/acl/policy/${name}`));
+  const isSame = existing?.Rules === policy.Rules && existing.JobACL?.JobID === policy.JobACL?.JobID;
+  if (!isSame) await nomad("POST", `/v1/acl/policy/${name}`, { Name: name, ...policy });
 }

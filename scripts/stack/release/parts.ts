@@ -5,6 +5,7 @@
 const programs = {
   acme: ["services/acme/main.ts"],
   api: ["services/api/main.ts"],
+  autoscaler: ["services/autoscaler/main.ts"],
   calls: ["services/calls/main.ts"],
   "call-agent": ["services/calls/agent/main.ts"],
   // The pages of the console, which the edge serves.

@@ -73,6 +73,7 @@ describe("a tarball", () => {
   test("ships the packages that its service imports", () => {
     expect(Object.fromEntries(parts.map((part) => [part, packagesOf(part)]))).toEqual({
       api: ["msgpackr-extract"],
+      autoscaler: [],
       "call-agent": [],
       calls: ["msgpackr-extract"],
       console: [],

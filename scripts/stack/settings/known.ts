@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { acmeEnv } from "../../../services/acme/config.ts";
 import { apiEnv } from "../../../services/api/config.ts";
+import { autoscalerEnv } from "../../../services/autoscaler/config.ts";
 import { callAgentEnv } from "../../../services/calls/agent/config.ts";
 import { callsEnv } from "../../../services/calls/config.ts";
 import { indexerEnv } from "../../../services/indexer/config.ts";
@@ -13,6 +14,7 @@ import { workersEnv } from "../../../services/workers/config.ts";
 const environments: Readonly<Record<string, z.ZodObject>> = {
   acme: acmeEnv,
   api: apiEnv,
+  autoscaler: autoscalerEnv,
   "call-agent": callAgentEnv,
   calls: callsEnv,
   indexer: indexerEnv,

@@ -110,6 +110,28 @@ export const faults: Fault[] = [
     }),
   ),
   fault({
+    alert: "AutoscalerStuck",
+    name: "a load that is unknown",
+    series: { [named("prosaas_autoscaler_undecided_seconds", { group: "api" })]: gauge(5, "61+15") },
+    labels: { group: "api" },
+  }),
+  fault({
+    alert: "AutoscalerStuck",
+    name: "a count that cannot be set",
+    series: { [named("prosaas_autoscaler_unapplied_seconds", { group: "calls" })]: gauge(5, "1201+15") },
+    labels: { group: "calls" },
+  }),
+  ...["0", "stale _"].map((gone) =>
+    fault({
+      alert: "AutoscalerStuck",
+      name: gone === "0" ? "two standbys" : "the loss of both",
+      series: {
+        [named("prosaas_autoscaler_active", { instance: "a:1" })]: gauge(1, gone),
+        [named("prosaas_autoscaler_active", { instance: "b:1" })]: gauge(0, gone),
+      },
+    }),
+  ),
+  fault({
     alert: "CallCapacity",
     series: {
       [named("prosaas_calls_active", calls)]: gauge(20, "46"),

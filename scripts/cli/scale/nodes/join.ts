@@ -3,7 +3,7 @@ import { taskVariable } from "../../arguments.ts";
 import { runScaleCommand, scaleCommand } from "../command.ts";
 import type { Change, Settings } from "../command.ts";
 import { ScaleFailure } from "../failure.ts";
-import { nameOf } from "../job_group.ts";
+import { nameOf } from "../../../../lib/scaling/index.ts";
 import { rebalance, runningMoves } from "../moves.ts";
 import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";

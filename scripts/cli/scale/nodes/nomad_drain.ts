@@ -1,4 +1,4 @@
-import { nameOf } from "../job_group.ts";
+import { nameOf } from "../../../../lib/scaling/index.ts";
 import { ScaleFailure } from "../failure.ts";
 import type { Report } from "../report.ts";
 import type { Target } from "../target.ts";

@@ -1,4 +1,4 @@
-import { nameOf } from "../job_group.ts";
+import { nameOf } from "../../../../lib/scaling/index.ts";
 import { shardGroup } from "../shards_now.ts";
 import type { VolumeNode } from "../../../stack/placement.ts";
 import { indexOfShardVolume } from "../../../stack/volumes.ts";

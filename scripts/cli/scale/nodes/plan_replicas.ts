@@ -1,4 +1,4 @@
-import { nameOf } from "../job_group.ts";
+import { nameOf } from "../../../../lib/scaling/index.ts";
 import type { AllocationNow, ClusterNow, GroupNow, NodeNow } from "./cluster_now.ts";
 import type { Room } from "./room.ts";
 import { isOtherGroup } from "./shards_of_node.ts";

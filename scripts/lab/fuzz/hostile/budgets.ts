@@ -66,6 +66,10 @@ function resourceOf(text: string, job: string, resource: string, group = ""): nu
   const value = [...assignments].at(-1)?.[1] ?? "";
   const [, ofGroups = "", otherwise] = /^lookup\(\{(.*)\}, group\.key, (\d+)\)$/.exec(value) ?? [];
   if (otherwise !== undefined) return Number(new RegExp(`\\b${group} = (\\d+)`).exec(ofGroups)?.[1] ?? otherwise);
+  const [, name, part] = /^local\.job\.(\w+)\.(\w+)$/.exec(value) ?? [];
+  // A file of several jobs, such as nomad/dev/stand-ins.nomad.hcl.
+  if (name !== undefined)
+    return Number(new RegExp(`\\b${job} = \\{[^]*?\\b${name} = \\{[^}]*\\b${part} = (\\d+)`).exec(text)?.[1]);
   const [, variable, key = "default"] = /^var\.(\w+)(?:\.(\w+))?$/.exec(value) ?? [];
   const number =
     variable === undefined

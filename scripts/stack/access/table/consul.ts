@@ -6,7 +6,7 @@ import { assignmentRuleKey } from "../../../../lib/routing/assignment_rule.ts";
 import { cordonKey } from "../../../../lib/routing/cordon.ts";
 import { numShardsKey, ownerKey } from "../../../../lib/routing/index.ts";
 import { lastBackupKey } from "../../../../services/workers/upkeep/last_backup.ts";
-import { scaleLockKey } from "../../../cli/scale/lock.ts";
+import { autoscalerLockKey, controlKey, scaleLockKey } from "../../../../lib/scaling/index.ts";
 import { askAs, brief, rowsOf, succeeding } from "./row.ts";
 import type { Ask, Attempt, Section } from "./row.ts";
 
@@ -22,6 +22,8 @@ export const consulKeys: readonly string[] = [
   "prosaas/whatsapp/relocations/1",
   "prosaas/restores/1",
   scaleLockKey,
+  autoscalerLockKey,
+  controlKey,
   callLimitKey,
   lastBackupKey,
   maintenanceKey,

@@ -15,7 +15,7 @@ import { consulKeys, measureConsul } from "./consul.ts";
 import { measureNomad, secretPaths, victims } from "./nomad.ts";
 import { measureRedis } from "./redis.ts";
 import type { Section } from "./row.ts";
-import { policyNames, readJobs } from "./subjects.ts";
+import { jobPolicyNames, policyNames, readJobs } from "./subjects.ts";
 
 const nobody = "no token";
 
@@ -73,9 +73,11 @@ async function nomadSection(): Promise<Section> {
     for (const Path of secretPaths) await nomad("PUT", `/v1/var/${Path}`, { Path, Items: { secret: "secret" } });
     for (const job of victims) await nomad("PUT", "/v1/jobs", job);
     const tokens = new Map<string, string | undefined>();
-    for (const name of await policyNames("nomad")) {
+    const jobs = await jobPolicyNames();
+    for (const name of [...(await policyNames("nomad")), ...jobs]) {
       const grant = { Type: "client", Policies: [`prosaas-${name}`] };
-      tokens.set(name, (await nomad<{ SecretID: string }>("POST", "/v1/acl/token", grant)).SecretID);
+      const { SecretID } = await nomad<{ SecretID: string }>("POST", "/v1/acl/token", grant);
+      tokens.set(jobs.includes(name) ? `job ${name}` : name, SecretID);
     }
     tokens.set(nobody, undefined);
     return await measureNomad(server.addr, tokens);

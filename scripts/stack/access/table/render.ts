@@ -7,7 +7,7 @@ const head = `# Who may do what
 
 Rights of each token, as real servers grant them. \`./scripts/task access:table -- --write\` writes this file, and a
 test compares it with the policies and job files. Read its changes as you read those of a policy. Tasks of a job have
-the token of the policy with its name, in Consul only; Nomad gives them none.
+the token of the policy with its name: in Consul, and those of a row "job …" in Nomad too.
 `;
 
 const cell = (names: readonly string[]) => (names.length === 0 ? "—" : names.join(", "));

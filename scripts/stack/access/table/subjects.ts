@@ -34,6 +34,9 @@ export const rolePolicies: Readonly<Record<"consul" | "nomad", readonly string[]
   nomad: ["deployer", "operator", "read-only", "restorer"],
 };
 
+/** The policies of jobs' own identities in Nomad, by the name of the job. */
+export const jobPolicyNames = async (): Promise<string[]> => [...(await readPolicies("nomad/policies/jobs")).keys()];
+
 export const policyNames = async (folder: "consul" | "nomad"): Promise<string[]> => [
   ...(await readPolicies(`${folder}/policies`)).keys(),
 ];

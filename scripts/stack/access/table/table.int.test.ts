@@ -5,7 +5,7 @@ import { consulKeys } from "./consul.ts";
 import { measureTable } from "./measure.ts";
 import { tableFile, tableText } from "./render.ts";
 import type { Section } from "./row.ts";
-import { policyNames, readJobs, rolePolicies } from "./subjects.ts";
+import { jobPolicyNames, policyNames, readJobs, rolePolicies } from "./subjects.ts";
 import type { JobAccess } from "./subjects.ts";
 
 let sections: Record<string, Section>;
@@ -32,6 +32,8 @@ describe("the table of access", () => {
     const users = jobs.filter(({ usesConsul }) => usesConsul).map(({ job }) => job);
     expect([...users, ...rolePolicies.consul].toSorted()).toEqual((await policyNames("consul")).toSorted());
     expect([...rolePolicies.nomad].toSorted()).toEqual((await policyNames("nomad")).toSorted());
+    const names = new Set(jobs.map(({ job }) => job));
+    expect((await jobPolicyNames()).filter((name) => !names.has(name))).toEqual([]);
   });
 
   test("has a key of each kind that code names", async () => {
@@ -47,13 +49,13 @@ describe("the table of access", () => {
     for (const { token, allowed } of jobRows()) {
       expect([token, allowed["registers services"]]).toEqual([token, []]);
       const more = allowed["may also"]!.filter((right) => right !== "list nodes");
-      expect([token, more]).toEqual([token, []]);
+      expect([token, more]).toEqual([token, token === "autoscaler" ? ["hold locks"] : []]);
     }
   });
 
-  test("lets one job write a key", () => {
+  test("lets two jobs write keys", () => {
     const writing = jobRows().flatMap(({ token, allowed }) => allowed["writes keys"]!.map((key) => `${token}: ${key}`));
-    expect(writing).toEqual(["api: calls/max_concurrent"]);
+    expect(writing).toEqual(["api: calls/max_concurrent", "autoscaler: scale/lock", "autoscaler: autoscaler/lock"]);
   });
 
   test("lets a shard take no lock but its own", () => {

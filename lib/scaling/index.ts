@@ -1,0 +1,10 @@
+export { controlKey, noControl, parseControl } from "./control.ts";
+export type { Control } from "./control.ts";
+export { autoscalerLockKey, parseHolder, scaleLockKey } from "./locks.ts";
+export type { Holder } from "./locks.ts";
+export { nameOf, parseJob, scaledJobs } from "./scaled_job.ts";
+export type { ScaledGroup, ScaledJob } from "./scaled_job.ts";
+export { durationMs } from "./policy.ts";
+export type { Policy, Signal } from "./policy.ts";
+export { holdOf, lastChangeOf, metaOf, parseScaleStatus } from "./scale_events.ts";
+export type { Hold, ScaleEvent, ScaleStatus } from "./scale_events.ts";
