@@ -1,9 +1,11 @@
 import { Hono } from "hono";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { routePath } from "hono/route";
 import { randomUUID } from "node:crypto";
 import { AppError, messageOf } from "../core/errors.ts";
 import { safeEqual } from "../core/secret.ts";
+import { acceptTrace, continueTrace, isTracing, within } from "../tracing/index.ts";
+import type { Span } from "../tracing/index.ts";
 import { isPlainRequest } from "./host.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./log.ts";
@@ -126,11 +128,20 @@ export function bearer(tokens: string | readonly string[]): MiddlewareHandler {
 
 const requestIdForm = /^[A-Za-z0-9_-]{8,64}$/;
 
+/** Senders of `traceparent`: strangers, whose sampled flag is bounded, or services, which are followed. */
+export type Callers = "strangers" | "services";
+
 /**
  * Logs one line a request with its id and path, never its query or content, and observes `prosaas_http_request_seconds`
- * by method, route and status. Takes the id from the caller's X-Request-Id if it has a safe form.
+ * by method, route and status. Takes the id from the caller's X-Request-Id if it has a safe form. Continues the
+ * caller's trace.
  */
-export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler {
+export function requestLog(logger: Logger, metrics: Metrics, callers: Callers = "services"): MiddlewareHandler {
+  return requestLogs(logger, metrics)(callers);
+}
+
+/** The same for a service with several servers, each with callers of its own. */
+export function requestLogs(logger: Logger, metrics: Metrics): (callers: Callers) => MiddlewareHandler {
   const seconds = metrics.tallies("http_request_seconds", "Time to answer a request.", durationBuckets, [
     "method",
     "route",
@@ -143,7 +154,7 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     if (tally === undefined) tallies.set(name, (tally = seconds.series({ method, route, status })));
     return tally;
   };
-  return async (c, next) => {
+  const handle: Handle = async (c, next, span) => {
     const given = c.req.header("x-request-id");
     const requestId = given !== undefined && requestIdForm.test(given) ? given : randomUUID();
     c.set("requestId", requestId);
@@ -162,5 +173,30 @@ export function requestLog(logger: Logger, metrics: Metrics): MiddlewareHandler 
     };
     if (c.res.status >= 500) logger.error(line, "request");
     else logger.info(line, "request");
+    if (span !== undefined) endSpan(span, c, { route, requestId });
   };
+  return (callers) => {
+    const accept = callers === "strangers" ? acceptTrace : continueTrace;
+    return (c, next) => {
+      if (!isTracing()) return handle(c, next, undefined);
+      const span = accept(c.req.header("traceparent"), c.req.method, { kind: "server" });
+      return within(span, () => handle(c, next, span));
+    };
+  };
+}
+
+type Handle = (c: Context, next: Next, span: Span | undefined) => Promise<void>;
+
+/** The route, not the path: paths hold phone numbers. */
+function endSpan(span: Span, c: Context, { route, requestId }: { route: string; requestId: string }): void {
+  const { method } = c.req;
+  const { status } = c.res;
+  span.rename(`${method} ${route}`);
+  span.set({
+    "http.request.method": method,
+    "http.route": route,
+    "http.response.status_code": status,
+    "prosaas.request_id": requestId,
+  });
+  span.end(status >= 500 ? String(status) : undefined);
 }

@@ -1,6 +1,7 @@
 import pino from "pino";
 import type { Logger as PinoLogger } from "pino";
 import { removeQuotedFields } from "../core/postgres_error.ts";
+import { currentSpan } from "../tracing/index.ts";
 
 export type Logger = PinoLogger;
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
@@ -19,13 +20,19 @@ export function createLogger(service: string, level: LogLevel = "info", destinat
       level,
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }), log: redacted },
+      formatters: { level: (label) => ({ level: label }), log: (line) => inTrace(redacted(line)) },
       serializers: {
         error: (error: Error) => withoutSecrets(removeQuotedFields(pino.stdSerializers.err(error), error)),
       },
     },
     destination ?? pino.destination({ fd: 1, sync: true }),
   );
+}
+
+/** Adds the id of the trace in which the line was logged, if it is sampled. */
+function inTrace(line: Record<string, unknown>): Record<string, unknown> {
+  const span = currentSpan();
+  return span === undefined ? line : { ...line, trace_id: span.traceId };
 }
 
 /**

@@ -6,6 +6,7 @@ import { join } from "node:path";
  */
 const layers: readonly (readonly string[])[] = [
   ["core", "media", "patches"],
+  ["tracing"],
   ["runtime", "messages", "broadcasts", "egress"],
   ["consul", "redis", "db", "storage", "contracts", "webhooks", "api-client"],
   ["routing", "queues", "events", "moves", "media-store", "quotas", "calls", "scaling"],

@@ -98,7 +98,11 @@ export function createApp(dependencies: ApiDependencies): Api {
   });
   app.onError(problemHandler(logger));
   app.notFound(unknownRoute(app));
-  app.use(requestLog(logger, metrics), answersWithin(dependencies.deadlineMs ?? deadlineMs), cancelHeadBody);
+  app.use(
+    requestLog(logger, metrics, "strangers"),
+    answersWithin(dependencies.deadlineMs ?? deadlineMs),
+    cancelHeadBody,
+  );
   const ready = () => Promise.all([check("postgres", () => db.ping()), ...(clock ? [clock.check()] : [])]);
   const operational = operations({ ready, metrics, metricsToken, logger });
 

@@ -15,10 +15,12 @@ import {
   zNetworks,
   zUrl,
 } from "../../lib/runtime/config.ts";
+import { tracingEnv } from "../../lib/runtime/tracing.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 
 export const apiEnv = z.object({
   ...baseEnv,
+  ...tracingEnv,
   ...consulEnv,
   ...redisEnv,
   ...databaseEnv,

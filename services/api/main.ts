@@ -39,6 +39,7 @@ import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
+import { exportTraces } from "../../lib/runtime/tracing.ts";
 import {
   createShardChats,
   createShardClient,
@@ -84,6 +85,7 @@ function openReplica(primary: Database, metrics: Metrics): Replica {
 
 await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
+  await exportTraces({ config, name, life, logger, metrics });
   const db = createDatabase({
     url: config.DATABASE_URL_POOLER,
     poolSize: config.DATABASE_POOL_SIZE,

@@ -3,7 +3,7 @@ import type { ErrorHandler } from "hono";
 import { AppError } from "../../lib/core/errors.ts";
 import { isRedisUnavailable } from "../../lib/redis/errors.ts";
 import { answersWithin } from "../../lib/runtime/deadline.ts";
-import { operations, requestLog } from "../../lib/runtime/http.ts";
+import { operations, requestLogs } from "../../lib/runtime/http.ts";
 import type { OperationsOptions } from "../../lib/runtime/http.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import type { Metrics } from "../../lib/runtime/metrics.ts";
@@ -36,18 +36,18 @@ export type CallsApps = {
 
 /** Builds the service's routes without listening. */
 export function createApps({ logger, core, metrics, ...options }: AppOptions): CallsApps {
-  const log = requestLog(logger, metrics);
+  const logOf = requestLogs(logger, metrics);
   const onError = countingRedis(core.metrics, problemHandler(logger));
 
   const internal = operations({ ...options.operations, logger, metrics });
   internal.onError(onError);
-  internal.use("/calls", log);
+  internal.use("/calls", logOf("services"));
   internal.route("/", callsRoutes({ core, ...options.calls }));
 
   const app = new Hono();
   app.onError(onError);
   app.notFound(notFound);
-  app.use(log);
+  app.use(logOf("strangers"));
   app.use(
     "/webhooks/*",
     answersWithin(() => webhookDeadlineMs),

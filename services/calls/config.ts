@@ -11,9 +11,11 @@ import {
   zTokens,
   zUrl,
 } from "../../lib/runtime/config.ts";
+import { tracingEnv } from "../../lib/runtime/tracing.ts";
 
 export const callsEnv = z.object({
   ...baseEnv,
+  ...tracingEnv,
   ...consulEnv,
   ...redisEnv,
   DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,

@@ -11,6 +11,7 @@ import type { Check, Served } from "../../lib/runtime/http.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { exportTraces } from "../../lib/runtime/tracing.ts";
 import { createApps } from "./app.ts";
 import { callLimitKey, createLimitMemory, followCallLimit } from "./call_limit.ts";
 import { authTokensOf } from "./config.ts";
@@ -65,6 +66,7 @@ export type CallPatience = {
 export async function startCalls(options: CallsServiceOptions): Promise<CallsService> {
   const { config, life, logger, consul, name, patience } = options;
   const metrics = createMetrics(name);
+  await exportTraces({ config, name, life, logger, metrics });
   const db = createDatabase({
     url: config.DATABASE_URL_POOLER,
     poolSize: config.DATABASE_POOL_SIZE,

@@ -13,6 +13,7 @@ import {
   zTokens,
   zUrl,
 } from "../../lib/runtime/config.ts";
+import { tracingEnv } from "../../lib/runtime/tracing.ts";
 import type { ConfigFault } from "../../lib/runtime/config.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 import { defaultDeafnessTimes } from "./session/deafness_detector.ts";
@@ -20,6 +21,7 @@ import { zNoiseRoot } from "./session/noise_root.ts";
 
 export const whatsappEnv = z.object({
   ...baseEnv,
+  ...tracingEnv,
   ...consulEnv,
   ...redisEnv,
   ...storageEnv,

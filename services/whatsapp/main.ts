@@ -18,6 +18,7 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import type { Lifecycle } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
+import { exportTraces } from "../../lib/runtime/tracing.ts";
 import { createApp } from "./app.ts";
 import type { ShardCopy } from "./copy/copy.ts";
 import { connectCopy, refusalOfVolume, startCopy } from "./copy/start.ts";
@@ -60,6 +61,8 @@ if (config.WA_NOISE_ROOT) trustNoiseRoot(config.WA_NOISE_ROOT);
 const main = async (life: Lifecycle): Promise<void> => {
   const consul = createConsul({ addr: config.CONSUL_HTTP_ADDR, token: config.CONSUL_HTTP_TOKEN });
   const metrics = createMetrics("whatsapp-shard");
+  const attributes = { "prosaas.shard": number };
+  await exportTraces({ config, name: "whatsapp-shard", attributes, life, logger, metrics });
 
   const volume = claimVolume(config.AUTH_DIR, number);
   life.onStop("volume lock", () => volume.release());

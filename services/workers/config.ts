@@ -15,10 +15,12 @@ import {
   zKeyRing,
   zUrl,
 } from "../../lib/runtime/config.ts";
+import { tracingEnv } from "../../lib/runtime/tracing.ts";
 import { storageEnv } from "../../lib/storage/index.ts";
 
 export const workersEnv = z.object({
   ...baseEnv,
+  ...tracingEnv,
   ...consulEnv,
   ...redisEnv,
   DATABASE_URL_POOLER: databaseEnv.DATABASE_URL_POOLER,

@@ -18,6 +18,7 @@ import { run } from "../../lib/runtime/lifecycle.ts";
 import { createLogger } from "../../lib/runtime/log.ts";
 import { createMetrics } from "../../lib/runtime/metrics.ts";
 import { withoutRepeats } from "../../lib/runtime/repeats.ts";
+import { exportTraces } from "../../lib/runtime/tracing.ts";
 import { createMediaQuota } from "../../lib/quotas/index.ts";
 import { createMediaSigner } from "../../lib/media-store/index.ts";
 import { createSealedStore, createStore } from "../../lib/storage/index.ts";
@@ -46,6 +47,7 @@ const logger = createLogger(name, config.LOG_LEVEL);
 
 await run(name, logger, async (life) => {
   const metrics = createMetrics(name);
+  await exportTraces({ config, name, life, logger, metrics });
   const served = queuesOf(config.WORKER_GROUP);
 
   const db = createDatabase({

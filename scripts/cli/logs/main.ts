@@ -24,7 +24,7 @@ they are on the standard error.`,
   "-- [SERVICE…] [OPTIONS]",
 )
   .argument("[services...]")
-  .option("--request-id <id>", "only lines that contain the id of a request (x-request-id)")
+  .option("--request-id <id>", "only lines that contain the id of a request (x-request-id) or of a trace")
   .option("--business <id>", "only lines that contain the id of a business")
   .addOption(
     new Option("--since <age>", "lines of the last 30s, 10m, 2h or 1d")
