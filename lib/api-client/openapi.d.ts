@@ -4205,6 +4205,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4256,6 +4258,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4307,6 +4311,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4358,6 +4364,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4409,6 +4417,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4460,6 +4470,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4511,6 +4523,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4562,6 +4576,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4613,6 +4629,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4664,6 +4682,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4715,6 +4735,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4766,6 +4788,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4817,6 +4841,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4868,6 +4894,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4919,6 +4947,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -4970,6 +5000,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5021,6 +5053,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5072,6 +5106,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5123,6 +5159,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5174,6 +5212,8 @@ export interface webhooks {
                     "webhook-timestamp": components["schemas"]["webhook-timestamp"];
                     /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
                     "webhook-signature": components["schemas"]["webhook-signature"];
+                    /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+                    traceparent?: components["schemas"]["traceparent"];
                 };
                 path?: never;
                 cookie?: never;
@@ -5211,6 +5251,7 @@ export interface components {
         "webhook-id": string;
         "webhook-timestamp": string;
         "webhook-signature": string;
+        traceparent: string;
         MessageReceived: {
             /** Format: uuid */
             business_id: string;
@@ -7171,6 +7212,8 @@ export interface components {
         "webhook-timestamp": components["schemas"]["webhook-timestamp"];
         /** @description Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret. */
         "webhook-signature": components["schemas"]["webhook-signature"];
+        /** @description W3C trace context, if the event's trace is sampled. Not signed. */
+        traceparent: components["schemas"]["traceparent"];
         /** @description A unique key of your choice. For 24 hours, a retry with the same key and the same body replays the first response instead of repeating the operation. */
         "header-idempotency-key": string;
         /** @description Returns businesses whose name contains this text, ignoring case. */

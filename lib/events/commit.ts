@@ -3,6 +3,7 @@ import type { Scope } from "../db/index.ts";
 import { emit, liveEntries } from "./emit.ts";
 import type { Event } from "./emit.ts";
 import type { PublishEvents } from "./publisher.ts";
+import { traceEvents } from "./trace_events.ts";
 
 /** The result of a write and the events that it caused. */
 export type Written<T> = { result: T; events: readonly Event[] };
@@ -24,6 +25,7 @@ export async function commitWithEvents<S extends Scope, T>(
 ): Promise<T> {
   if (!hasWebhooks) {
     const { result, events } = await write(scope);
+    traceEvents(events);
     await publish({ entries: liveEntries(events) });
     return result;
   }

@@ -4,6 +4,7 @@ import { goesTo } from "./catalogue.ts";
 import type { EventName } from "./catalogue.ts";
 import type { EventData } from "./payloads.ts";
 import type { LiveEvent } from "./stream.ts";
+import { traceEvents } from "./trace_events.ts";
 
 /** A fact about a business. */
 export type Event<N extends EventName = EventName> = {
@@ -18,6 +19,8 @@ export type Event<N extends EventName = EventName> = {
     exceptWebhook?: string;
     /** The one endpoint that receives it, whatever that endpoint subscribes to. */
     onlyWebhook?: string;
+    /** W3C traceparent of its cause, if that is sampled. */
+    trace?: string | undefined;
   };
 }[N];
 
@@ -34,7 +37,7 @@ export type Emitted = {
  * deliveries so commit together. One query finds the endpoints; a second one runs only if any subscribes.
  */
 export async function emit(tx: Scope, events: readonly Event[]): Promise<Emitted> {
-  const deliverable = events.filter(({ name }) => goesTo(name, "webhook"));
+  const deliverable = traceEvents(events).filter(({ name }) => goesTo(name, "webhook"));
   const webhookIds = await insertDeliveries(
     tx,
     deliverable.map(({ name, chat, ...event }) => ({ ...event, event: name, chat: chat ?? null })),

@@ -4,6 +4,7 @@ import { messageOf } from "../core/errors.ts";
 import { backoff } from "../core/retry.ts";
 import type { Logger } from "../runtime/log.ts";
 import { Slots } from "../runtime/slots.ts";
+import { isTracing } from "../tracing/index.ts";
 import { jobDefinition } from "./definitions.ts";
 import type { JobDefinition, JobName, Payload, QueueDefinition, QueueName } from "./definitions.ts";
 import { IncompatibleJob, waitForVersion } from "./incompatible_job.ts";
@@ -11,6 +12,7 @@ import type { VersionWaits } from "./incompatible_job.ts";
 import type { JobMetrics, Outcome, RunMetrics } from "./job_metrics.ts";
 import { waitBeforeNextRun } from "./next_run.ts";
 import { createStopwatch, RunCancelled } from "./run.ts";
+import { inJobSpan, tracePayload } from "./job_span.ts";
 import type { Handler, Handlers, Postponed, RunResult } from "./run.ts";
 
 /** Delay of a job that found no free slot in its share, half of it jitter. */
@@ -91,6 +93,7 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     }
     const payload = parse(served, job);
     parsed(payload);
+    tracePayload(payload);
     const business = "business_id" in payload ? payload.business_id : undefined;
     if (served.running >= served.share) return noJobSlot();
     if (businessSlots.take(business) !== null) return noBusinessSlot(postponed);
@@ -136,7 +139,10 @@ export function createJobRunner(options: JobRunnerOptions): JobRunner {
     log.info(ended("postponed", { ...counts, in_ms: Math.round(inMs), reason: again.reason }), "job");
     throw new DelayedError();
   };
-  return { run, cancelAll: stopwatch.cancelAll };
+  return {
+    run: (job, token) => (isTracing() ? inJobSpan(queue, job, () => run(job, token)) : run(job, token)),
+    cancelAll: stopwatch.cancelAll,
+  };
 }
 
 /** Delays a job until its next run. Resolves with the delay. */

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import { answerOf } from "../redis/errors.ts";
+import { currentTraceparent } from "../tracing/index.ts";
 import { closeQueues, queueOn } from "./connection.ts";
 import { jobDefinition } from "./definitions.ts";
 import type { JobName, Payload } from "./definitions.ts";
@@ -33,6 +34,7 @@ export function createProducer(redis: Redis): Producer {
     wake: async (job, payload, { expedite = false } = {}) => {
       const { queue, schema } = jobDefinition(job);
       const parsed = schema.parse(payload);
+      const trace = currentTraceparent();
       const client = await queueOn(redis, queue);
       const options = {
         ...jobOptions(queue, job),
@@ -46,6 +48,8 @@ export function createProducer(redis: Redis): Producer {
           keepLastIfActive: true,
           ...(expedite ? { reschedule: true } : {}),
         },
+        // BullMQ's own field for it. Of wake-ups that are deduplicated, the run belongs to the trace of the first.
+        ...(trace === undefined ? {} : { telemetry: { metadata: trace } }),
       };
       await answerOf(client.add(job, parsed, options));
     },

@@ -3,6 +3,7 @@ import { AppError, messageOf } from "../../core/errors.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { deadline } from "../../core/time.ts";
 import { jsonOrUndefined } from "../../core/json.ts";
+import { currentTraceparent } from "../../tracing/index.ts";
 import { shardToken } from "./secrets.ts";
 
 /** The address of a shard, as the router's `locate` and `shard` return it. */
@@ -42,12 +43,14 @@ export function createShardCall({ token: root, timeoutMs = 15_000 }: ShardClient
   };
   return async (at, method, path, body) => {
     const type = body === undefined ? undefined : "json" in body ? "application/json" : body.type;
+    const traceparent = currentTraceparent();
     const response = await fetch(new URL(path, at.url), {
       method,
       headers: {
         authorization: `Bearer ${tokenOf(at.shard)}`,
         "x-shard": `${at.shard}`,
         ...(type === undefined ? {} : { "content-type": type }),
+        ...(traceparent === undefined ? {} : { traceparent }),
       },
       ...(body === undefined ? {} : { body: "json" in body ? JSON.stringify(body.json) : body.bytes }),
       redirect: "error",

@@ -126,6 +126,8 @@ export const batchMessage = z
     to: z.string().min(1),
     /** Part of a broadcast, with no urgent message behind it in its chat. Pacing lets other messages go first. */
     bulk: z.boolean().optional(),
+    /** Its trace context (W3C traceparent), if it is sampled. */
+    trace: z.string().max(64).optional(),
   })
   .and(outboundContent);
 export type BatchMessage = z.infer<typeof batchMessage>;
@@ -184,6 +186,8 @@ export const inboundData = z.looseObject({
   text: z.string().nullish(),
   /** The whole content; null for a plain text, and if it breaks its schema, so that the message still arrives. */
   content: messageContent.nullish().catch(null),
+  /** The trace context of its arrival (W3C traceparent), if it is sampled. */
+  trace: z.string().max(64).nullish().catch(null),
 });
 export type InboundData = z.infer<typeof inboundData>;
 

@@ -18,6 +18,8 @@ export type InboundMessage = {
   type: string;
   text?: string | null | undefined;
   content?: MessageContent | null | undefined;
+  /** W3C traceparent of its arrival, if that is sampled. */
+  trace?: string | null | undefined;
 };
 
 export type InsertedMessage = Pick<Message, "id" | "business_id" | "direction" | "chat">;

@@ -88,7 +88,7 @@ export async function applyGroupReceipts(scope: PlatformScope, receipts: GroupRe
       where m.id = e.id
       returning to_jsonb((select change from (
         select m.id, m.business_id, m.chat, e.before, m.status, m.sent_at, m.delivered_at, m.read_at, m.played_at,
-               m.failed_at, m.error_code, m.error_message) as change)) as changed`);
+               m.failed_at, m.error_code, m.error_message, m.trace) as change)) as changed`);
     return rows.map(({ changed }) => changeFromJson(changed)).filter(({ before, status }) => before !== status);
   });
 }

@@ -52,8 +52,7 @@ begin
         or r.played_at < coalesce(m.played_at, 'infinity')
         or r.failed_at < coalesce(m.failed_at, 'infinity'))
     returning m.id, m.business_id, m.chat, locked.before, m.status, m.sent_at, m.delivered_at, m.read_at,
-      m.played_at, m.failed_at,
-              m.error_code, m.error_message
+      m.played_at, m.failed_at, m.error_code, m.error_message, m.trace
   )
   select (select count(*)::integer from receipt) - (select count(*)::integer from locked) as unknown,
          coalesce((select jsonb_agg(to_jsonb(changed)) from changed), '[]') as changed;

@@ -70,5 +70,7 @@ export const messages = pgTable("messages", {
   deleted_at: moment(),
   edits: jsonb().$type<Edition[]>(),
   reactions: jsonb().$type<Reaction[]>(),
+  /** W3C traceparent of the request that enqueued it; null unless that was sampled. */
+  trace: text(),
 });
 export type Message = typeof messages.$inferSelect;

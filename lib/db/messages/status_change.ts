@@ -9,6 +9,8 @@ export type StatusChange = Pick<
   "id" | "business_id" | "chat" | "status" | "error_code" | "error_message" | Moments
 > & {
   before: MessageStatus;
+  /** W3C traceparent of the message, where the statement returns it. */
+  trace?: string | null;
 };
 
 /** A status that a message reached, and when. */

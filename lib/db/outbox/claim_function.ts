@@ -55,7 +55,7 @@ export function claimQuery(ofBroadcasts: boolean, { business, most, most_bytes }
       -- An array, because the planner expects many rows of the list and would scan the table.
       where id = any (array(select id from ended))
       returning id, business_id, chat, 'queued' as before, status, sent_at, delivered_at, read_at, played_at, failed_at,
-                error_code, error_message
+                error_code, error_message, trace
     ), own as (
       select m.id, m.chat, m.queued_at from messages m where ${due(own, inTurn)} order by m.queued_at, m.id
         limit ${most}
@@ -67,7 +67,7 @@ export function claimQuery(ofBroadcasts: boolean, { business, most, most_bytes }
       select id, queued_at from own union all select id, queued_at from in_front order by queued_at, id limit ${most}
     ), sized as (
       -- Postgres knows both sizes without reading the values, so a claim does not read all that a later one takes.
-      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id,
+      select m.queued_at, m.id, m.chat, m.type, m.text, m.content, m.wa_message_id, m.attempts, m.broadcast_id, m.trace,
              sum(coalesce(octet_length(m.text), 0) + coalesce(pg_column_size(m.content), 0))
                over (order by m.queued_at, m.id) as stored_bytes,
              row_number() over (order by m.queued_at, m.id) as number

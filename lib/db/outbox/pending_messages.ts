@@ -8,7 +8,7 @@ import type { StatusChange } from "../messages/status_change.ts";
 export type PendingMessage = Pick<
   Message,
   "id" | "chat" | "type" | "text" | "content" | "wa_message_id" | "attempts" | "broadcast_id"
->;
+> & { trace?: string | null };
 
 export type Pending = {
   messages: PendingMessage[];

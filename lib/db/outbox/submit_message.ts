@@ -13,6 +13,8 @@ export type NewMessage = Pick<Message, "id" | "chat" | "type" | "text" | "wa_mes
   content?: MessageContent | null | undefined;
   /** After this it fails instead of being sent. */
   expires_at?: Date | null | undefined;
+  /** W3C traceparent of the request, if it is sampled. */
+  trace?: string | undefined;
 };
 
 /** Binds a request to its answer: the same key and fingerprint replay `response`. */

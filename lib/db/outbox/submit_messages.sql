@@ -20,7 +20,7 @@ begin
   for item in
     select r.* from jsonb_to_recordset(batch) as r(
       n integer, business_id uuid, id uuid, chat text, type text, text text, content jsonb, wa_message_id text,
-      expires_at timestamptz,
+      expires_at timestamptz, trace text,
       known_paired boolean, key text, fingerprint text, status integer, response jsonb, key_expires_at timestamptz)
     -- All batches lock the keys in the same order, so that two of them never deadlock.
     order by r.business_id, r.key, r.n
@@ -70,7 +70,7 @@ begin
 
     if outcome = 'accepted' then
       insert into messages (id, business_id, direction, chat, type, text, content, wa_message_id, status,
-                            next_attempt_at, expires_at)
+                            next_attempt_at, expires_at, trace)
       values (item.id, item.business_id, 'outbound',
               -- The chat of the account that has this name.
               coalesce((select a.chat from chat_aliases a
@@ -78,7 +78,7 @@ begin
               item.type, item.text, item.content,
               item.wa_message_id, 'queued',
               -- dueNow: the column rounds to milliseconds, and a worker may claim the message before the next one.
-              date_trunc('milliseconds', now()), item.expires_at);
+              date_trunc('milliseconds', now()), item.expires_at, item.trace);
     end if;
     return next;
   end loop;

@@ -2,7 +2,10 @@ import { sql } from "../client/literal.ts";
 import type { Webhook, WebhookDelivery } from "../schema.ts";
 import type { PlatformScope } from "../scope.ts";
 
-export type DueDelivery = Pick<WebhookDelivery, "id" | "event" | "chat" | "payload" | "attempts" | "expires_at">;
+export type DueDelivery = Pick<
+  WebhookDelivery,
+  "id" | "event" | "chat" | "payload" | "attempts" | "expires_at" | "trace"
+>;
 
 /**
  * Bytes of payloads in one claim; a larger delivery is claimed alone. A payload has up to 800 KB, since a contact
@@ -52,7 +55,7 @@ export function dueDeliveries(
       select d.id, sum(d.size) over in_order as bytes, row_number() over in_order as number
       from due d window in_order as (order by ${order})
     )
-    select d.id, d.event, d.chat, d.payload, d.attempts, d.expires_at
+    select d.id, d.event, d.chat, d.payload, d.attempts, d.expires_at, d.trace
     from claimed join webhook_deliveries d on d.id = claimed.id
     where claimed.bytes <= ${maxClaimedBytes} or claimed.number = 1
     order by claimed.number`);

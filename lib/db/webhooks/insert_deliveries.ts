@@ -15,6 +15,8 @@ export type DeliverableEvent = {
   exceptWebhook?: string;
   /** The one endpoint that receives it, whatever that endpoint subscribes to. */
   onlyWebhook?: string;
+  /** W3C traceparent, if the event is part of a sampled trace. */
+  trace?: string | undefined;
 };
 
 /** Hours after which a delivery that no endpoint accepted expires. */
@@ -62,9 +64,9 @@ function recipientsOf(event: DeliverableEvent, subscribers: readonly Subscriber[
 
 type NewDelivery = ReturnType<typeof deliveryOf>;
 
-function deliveryOf(webhook_id: string, { business_id, event, chat, at, data }: DeliverableEvent) {
+function deliveryOf(webhook_id: string, { business_id, event, chat, at, data, trace }: DeliverableEvent) {
   const payload = JSON.stringify({ type: event, timestamp: at.toISOString(), data: { business_id, ...data } });
-  return { id: uuidv7(), webhook_id, business_id, event, chat, payload };
+  return { id: uuidv7(), webhook_id, business_id, event, chat, payload, trace };
 }
 
 /**
@@ -92,10 +94,12 @@ async function insertRows(sql: Sql, deliveries: NewDelivery[]): Promise<void> {
   await sql`
     -- The delivery order comes from a sequence here, not from the ids. The writer of a status holds the row's lock by
     -- now, so a later status gets a later number even if another process's clock is wrong.
-    insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at)
+    insert into webhook_deliveries (id, webhook_id, business_id, event, chat, payload, next_attempt_at, expires_at,
+                                    trace)
     -- Truncated to the millisecond, not rounded up: the delivery is due as soon as it is written.
     select r.id, r.webhook_id, r.business_id, r.event, r.chat, r.payload, date_trunc('milliseconds', now()),
-           now() + make_interval(hours => ${deliveryLifeHours}::integer)
+           now() + make_interval(hours => ${deliveryLifeHours}::integer), r.trace
     from jsonb_to_recordset(${toJson(deliveries)}::text::jsonb)
-      as r(id uuid, webhook_id uuid, business_id uuid, event text, chat text, payload text)`;
+      as r(id uuid, webhook_id uuid, business_id uuid, event text, chat text, payload text,
+           trace text)`;
 }

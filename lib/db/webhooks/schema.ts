@@ -71,6 +71,8 @@ export const webhookDeliveries = pgTable("webhook_deliveries", {
   place: bigint({ mode: "bigint" })
     .notNull()
     .default(sql`nextval('webhook_deliveries_place')`),
+  /** W3C traceparent of its event; null unless that was sampled. */
+  trace: text(),
 });
 /** Without the order number: only Postgres compares it, and drivers differ in how they parse it. */
 export type WebhookDelivery = Omit<typeof webhookDeliveries.$inferSelect, "place">;

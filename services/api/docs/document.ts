@@ -14,6 +14,7 @@ const description = [
   "Other resources answer 404.",
   "A JSON body may have up to 512 KiB. The RateLimit headers of every response report the rate limit of the key.",
   "Responses with 429 and 503 carry Retry-After.",
+  "A request may carry the trace context of its caller, as the W3C header `traceparent`.",
 ].join(" ");
 
 /** Allows only our own style sheet, script and API: nothing inline, no frames, no markup from scripts. */

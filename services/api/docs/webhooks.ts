@@ -9,12 +9,16 @@ const headers = {
   "webhook-timestamp": "Unix time of this attempt, in seconds.",
   "webhook-signature": "Standard Webhooks: `v1,` and base64(HMAC-SHA256); one per valid secret.",
 };
+const optionalHeaders = { traceparent: "W3C trace context, if the event's trace is sampled. Not signed." };
 
 /** Describes each event that webhook endpoints receive in the document's `webhooks` section. */
 export function registerWebhooks({ openAPIRegistry }: OpenAPIHono<Authenticated>): void {
-  const parameters = Object.entries(headers).map(([name, description]) =>
-    openAPIRegistry.registerParameter(name, z.string().openapi({ param: { name, in: "header", description } })),
-  );
+  const register = (schema: z.ZodType, [name, description]: [string, string]) =>
+    openAPIRegistry.registerParameter(name, schema.openapi({ param: { name, in: "header", description } }));
+  const parameters = [
+    ...Object.entries(headers).map((header) => register(z.string(), header)),
+    ...Object.entries(optionalHeaders).map((header) => register(z.string().optional(), header)),
+  ];
   for (const name of webhookEvents) {
     const schema = z.object({ type: z.literal(name), timestamp: z.iso.datetime(), data: payloads[name] });
     openAPIRegistry.registerWebhook({

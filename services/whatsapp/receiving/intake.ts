@@ -3,6 +3,7 @@ import type { BinaryNode, Contact, WASocket } from "@whiskeysockets/baileys";
 import { messageOf } from "../../../lib/core/errors.ts";
 import { yieldToLoop } from "../../../lib/core/loop_budget.ts";
 import type { InboundData, ReceiptData } from "../../../lib/contracts/shard/schemas.ts";
+import { startTrace, within } from "../../../lib/tracing/index.ts";
 import type { MessageContent } from "../../../lib/messages/index.ts";
 import type { AccountBook } from "../accounts/account_book.ts";
 import { nameRecipientOnly } from "../accounts/addressing.ts";
@@ -146,12 +147,18 @@ export class Intake {
   }
 
   async #keep({ data, original, bytes }: Decoded): Promise<void> {
-    const { events, kept, onUnknownMember } = this.#options;
+    const { businessId, events, kept, onUnknownMember } = this.#options;
+    const span = startTrace("receive from WhatsApp", {
+      kind: "consumer",
+      attributes: { "prosaas.business_id": businessId },
+    });
     // One commit: all three are handed over in this turn.
-    const durable = [events.received(data)];
+    const traced = span === undefined ? data : { ...data, trace: span.traceparent };
+    const durable = [within(span, () => events.received(traced))];
     if (original) durable.push(kept.original(data.wa_message_id, original));
     if (data.type === "unknown" && bytes) durable.push(kept.unread(data, bytes));
     await Promise.all(durable);
+    span?.end();
     if (isJidGroup(data.chat) && isLidUser(data.sender)) onUnknownMember(data.chat, data.sender);
   }
 

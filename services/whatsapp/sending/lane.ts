@@ -9,6 +9,7 @@ import { Refusals } from "./refusals.ts";
 import type { Refusal } from "./refusals.ts";
 import { resultOfAck } from "./result.ts";
 import type { FinalResult, LaneResult, RetryResult } from "./result.ts";
+import { traceSend } from "./trace_send.ts";
 import { verdictOf } from "./verdicts.ts";
 
 type Entry = {
@@ -159,7 +160,7 @@ export class Lane {
 
   #add(outgoing: Outgoing): Entry {
     const { promise, resolve } = Promise.withResolvers<LaneResult>();
-    const entry: Entry = { outgoing, result: promise, resolve };
+    const entry: Entry = { outgoing, result: promise, resolve: traceSend(this.#options.businessId, outgoing, resolve) };
     this.#known.set(outgoing.waMessageId, entry);
     return entry;
   }

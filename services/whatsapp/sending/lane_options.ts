@@ -6,7 +6,13 @@ import { LoopScheduler } from "./loop_scheduler.ts";
 import type { OnRefused } from "./refusals.ts";
 import type { FinalResult } from "./result.ts";
 
-export type Outgoing = { waMessageId: string; chat: string; message: proto.IMessage };
+export type Outgoing = {
+  waMessageId: string;
+  chat: string;
+  message: proto.IMessage;
+  /** Its trace context, if it is sampled. */
+  trace?: string | undefined;
+};
 
 /** Calls `leave` when it is the message's turn in its chat. Resolves at once if that is later. */
 export type Transmit = (leave: Leave) => Promise<void>;

@@ -268,6 +268,7 @@ export class Sender {
       waMessageId,
       to,
       chat,
+      trace: content.trace,
       message: earlier ? proto.Message.decode(earlier) : outgoingMessage(content, chat, own()),
     };
   }

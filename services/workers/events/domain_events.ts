@@ -28,6 +28,7 @@ function factsOf(id: string, message: InboundMessage): Omit<Event<"message.recei
     business_id,
     chat,
     at,
+    trace: message.trace ?? undefined,
     data: { message_id: id, chat, sender, sender_name: message.push_name ?? null, type, text, content },
   };
 }
@@ -49,12 +50,13 @@ export function mediaSettled(message: Message, signer: MediaSigner): Event<"mess
 /** One event for each status that the message reached. */
 export function statusEvents(change: StatusChange): Event[] {
   const { id: message_id, business_id, chat } = change;
+  const trace = change.trace ?? undefined;
   return reachedStatuses(change).flatMap(({ status, at }): Event[] => {
     if (status === "queued") return [];
     if (status !== "failed")
-      return [{ name: `message.${status}`, business_id, chat, at, data: { message_id, chat, status } }];
+      return [{ name: `message.${status}`, business_id, chat, at, trace, data: { message_id, chat, status } }];
     const error = { code: change.error_code ?? "unknown", message: change.error_message ?? "" };
-    return [{ name: "message.failed", business_id, chat, at, data: { message_id, chat, status, error } }];
+    return [{ name: "message.failed", business_id, chat, at, trace, data: { message_id, chat, status, error } }];
   });
 }
 

@@ -119,5 +119,6 @@ function inboundMessage({ business_id, data }: JournalEntry<"inbound">): Inbound
     type: data.type,
     text: data.text,
     content: data.content,
+    trace: data.trace,
   };
 }

@@ -98,12 +98,16 @@ export function bulkAmong(messages: readonly PendingMessage[]): ReadonlySet<stri
   return bulk;
 }
 
-function batchMessage({ id, wa_message_id, chat, ...row }: PendingMessage, bulk: ReadonlySet<string>): BatchMessage {
+function batchMessage(
+  { id, wa_message_id, chat, trace, ...row }: PendingMessage,
+  bulk: ReadonlySet<string>,
+): BatchMessage {
   return {
     id,
     wa_message_id,
     to: chat,
     ...(bulk.has(id) ? { bulk: true } : {}),
+    ...(trace == null ? {} : { trace }),
     ...(contentOf(row) as OutboundContent),
   };
 }

@@ -20,6 +20,7 @@ import type { Written } from "../events/record_changes.ts";
 import { checkOptOuts } from "./check_opt_outs.ts";
 import { attachFiles, requestUploads } from "./files.ts";
 import { bulkAmong, handOver } from "./hand_over.ts";
+import { traceBatch, withTraces } from "./message_spans.ts";
 import { isRecorded } from "./outcome.ts";
 import { readdress, readdressKnown, withoutDoubled } from "./readdress.ts";
 import { announceLimit } from "./limits.ts";
@@ -107,7 +108,12 @@ export async function drainOutbox(
       // In the urgent outbox every broadcast message precedes an urgent one of its chat, possibly of a later batch.
       const bulk = outbox.ofBroadcasts ? bulkAmong(files.ready) : new Set<string>();
       const handOverReady = () =>
-        outbox.slots.use(deps.router.locate(business).shard, () => handOver(deps, business, files.ready, bulk));
+        outbox.slots.use(deps.router.locate(business).shard, async () => {
+          const batch = traceBatch(scope, files.ready);
+          const outcomes = await handOver(deps, business, batch.messages, bulk);
+          batch.end(outcomes);
+          return outcomes;
+        });
       const atShard = files.ready.length > 0 ? await handOverReady() : [];
       if (atShard === undefined) {
         return { inMs: backoff({ attempt: turn.attempt(), ...noSlotDelay }), reason: "the shard has no free slot" };
@@ -115,7 +121,10 @@ export async function drainOutbox(
       const handedOver = [...files.outcomes, ...atShard];
       const outcomes = handedOver.filter(isRecorded);
       const renamed = handedOver.filter((outcome) => outcome.status === "renamed");
-      await write((inside) => record(inside, outcomes, messages));
+      await write(async (inside) => {
+        const changes = await record(inside, outcomes, messages);
+        return { result: undefined, changes: withTraces(changes, messages) };
+      });
       if (renamed.length > 0) await readdress(deps, scope, renamed, outbox);
       await requestUploads(deps, scope, files.awaited);
       count(deps, counts, outcomes);
@@ -140,15 +149,15 @@ async function record(
   scope: BusinessScope,
   outcomes: SendOutcome[],
   messages: readonly PendingMessage[],
-): Promise<Written<void>> {
+): Promise<StatusChange[]> {
   const targets = messages.filter(isChange).flatMap(targetOf);
-  if (targets.length === 0) return { result: undefined, changes: await recordSendResults(scope, outcomes) };
+  if (targets.length === 0) return recordSendResults(scope, outcomes);
   // Together: after a crash in between, a sent edit would never show.
   return atomically(scope, async (together) => {
     await lockMessages(together, { ids: [...outcomes.map(({ id }) => id), ...targets] });
     const changes = await recordSendResults(together, outcomes);
     await changeStates(together, stateChanges(together, messages, changes));
-    return { result: undefined, changes };
+    return changes;
   });
 }
 

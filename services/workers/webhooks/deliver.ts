@@ -20,6 +20,7 @@ import type { Step, Turn, TurnOptions } from "../turn.ts";
 import { afterAttempt, isFailing } from "./health.ts";
 import { openEndpoint } from "./post.ts";
 import type { Answer, Post } from "./post.ts";
+import { postTraced } from "./post_traced.ts";
 import { nextAttempt } from "./retry_schedule.ts";
 
 /** Deliveries per query: a few seconds of work for an endpoint of ordinary speed. */
@@ -99,7 +100,7 @@ async function dispatchPages(
   const isUp = () => health.status !== "disabled" && !isFailing(health, rules);
 
   const attempt = async (delivery: DueDelivery): Promise<boolean> => {
-    const answer = await endpoint.post(...signedPost(deps, webhook, delivery));
+    const answer = await postTraced(webhook, delivery, endpoint.post, signedPost(deps, webhook, delivery));
     const outcome = outcomeOf(delivery, answer, sharedDate());
     health = afterAttempt(health, answer, outcome.at, rules);
     await record(outcome);

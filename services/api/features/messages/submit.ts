@@ -12,6 +12,7 @@ import type { BusinessScope, Database, Idempotency, NewMessage, Submission, Subm
 import { payloadBytes } from "../../../../lib/quotas/index.ts";
 import type { OutboxQuota } from "../../../../lib/quotas/index.ts";
 import { storedContent } from "../../../../lib/messages/index.ts";
+import { currentSpan, currentTraceparent } from "../../../../lib/tracing/index.ts";
 import { noSuchBusiness } from "../../http/auth/guards.ts";
 import { idempotencyMismatch } from "../../http/idempotency.ts";
 import { fetchSession } from "../sessions/live_session.ts";
@@ -84,7 +85,9 @@ export async function submit(
   const answer: Accepted = { id, status: "queued" };
   const { to: chat, expires_at, ...requested } = request;
   const content = storedContent(await resolveContent(scope, chat, requested));
-  const message: NewMessage = { id, chat, ...content, wa_message_id: whatsappMessageId(id), expires_at };
+  const trace = currentTraceparent();
+  const message: NewMessage = { id, chat, ...content, wa_message_id: whatsappMessageId(id), expires_at, trace };
+  currentSpan()?.set({ "prosaas.business_id": scope.businessId, "prosaas.message_id": id });
   const idempotency: Idempotency | undefined =
     key === undefined ? undefined : { key, fingerprint: fingerprint(request), status: 202, response: answer };
 
