@@ -2,6 +2,7 @@ import { z } from "zod";
 import { AppError, isConnectionRefused, messageOf } from "../../core/errors.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { deadline } from "../../core/time.ts";
+import { currentTraceparent } from "../../tracing/index.ts";
 import { dialledCall } from "./schemas.ts";
 import type { CallOrder, DialledCall } from "./schemas.ts";
 
@@ -46,10 +47,12 @@ export function createCallsClient({ addresses, token, timeoutMs = 12_000 }: Call
     dial: async (order, idempotencyKey) => {
       if (token === undefined)
         throw new AppError("unavailable", "Outbound calls are not configured. Set CALLS_TOKEN for the API.");
+      const traceparent = currentTraceparent();
       const headers = {
         authorization: `Bearer ${token}`,
         "content-type": "application/json",
         ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+        ...(traceparent === undefined ? {} : { traceparent }),
       };
       const response = await fromAny(rotated(addresses()), (url) =>
         fetch(`${url}/calls`, {

@@ -9,8 +9,14 @@ import type { CallState } from "../state/call.ts";
 export type CallEvent = "call.started" | "call.resumed" | "call.ended";
 
 export function callEvent(name: CallEvent, call: CallState, at = new Date()): Event<CallEvent> {
-  const { call_sid, business_id, direction, from, to, status, stream: streams, duration_s } = call;
-  return { name, business_id, at, data: { call_sid, direction, from, to, status, streams, duration_s } };
+  const { call_sid, business_id, direction, from, to, status, stream: streams, duration_s, trace } = call;
+  return {
+    name,
+    business_id,
+    at,
+    trace: trace ?? undefined,
+    data: { call_sid, direction, from, to, status, streams, duration_s },
+  };
 }
 
 /** Events that may wait for Postgres, enough for a burst of calls. Further events are dropped with a log line. */

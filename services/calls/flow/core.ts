@@ -2,6 +2,7 @@ import type { AdmissionOutcome, CallCapacity } from "../../../lib/calls/capacity
 import type { Logger } from "../../../lib/runtime/log.ts";
 import type { Line } from "../../../lib/db/index.ts";
 import { AppError } from "../../../lib/core/errors.ts";
+import { currentTraceparent } from "../../../lib/tracing/index.ts";
 import type { CallLimit } from "../call_limit.ts";
 import type { LineDirectory } from "../lines.ts";
 import type { CallMetrics } from "../metrics.ts";
@@ -104,5 +105,6 @@ export function newCallState(
     answered_at: null,
     ended_at: null,
     duration_s: null,
+    trace: currentTraceparent() ?? null,
   };
 }

@@ -57,6 +57,8 @@ export const callSchema = z.object({
   answered_at: optional(zTimestamp),
   ended_at: optional(zTimestamp),
   duration_s: optional(z.coerce.number().int().nonnegative()),
+  /** W3C traceparent of the request that began it; null unless that was sampled. */
+  trace: optional(zText(64)),
 });
 
 export type CallState = z.output<typeof callSchema>;

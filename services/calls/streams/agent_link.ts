@@ -7,6 +7,8 @@ export type AgentAddress = { url: string; token?: string | undefined };
 
 export type AgentLinkOptions = {
   agent: AgentAddress;
+  /** W3C trace context for the agent, if the call is sampled. */
+  traceparent?: string | undefined;
   /** The first message of each connection. */
   start: () => AgentStart;
   onAudio: (audio: Buffer) => void;
@@ -74,8 +76,11 @@ export class AgentLink {
   }
 
   #connect(): void {
-    const { agent } = this.#options;
-    const headers: Record<string, string> = agent.token === undefined ? {} : { authorization: `Bearer ${agent.token}` };
+    const { agent, traceparent } = this.#options;
+    const headers = {
+      ...(agent.token === undefined ? {} : { authorization: `Bearer ${agent.token}` }),
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
     // Bun's constructor takes headers; the DOM's types, which apply here, do not.
     const socket = new WebSocket(agent.url, { headers } as unknown as string[]) as unknown as Bun.WebSocket;
     socket.binaryType = "nodebuffer";

@@ -1,6 +1,8 @@
 import type { ServerWebSocket } from "bun";
 import type { FromAgent, StopReason, TransferFailure } from "../agent/protocol.ts";
 import { bytesPerSecond, protocolVersion } from "../agent/protocol.ts";
+import { continueTrace } from "../../../lib/tracing/index.ts";
+import type { Span } from "../../../lib/tracing/index.ts";
 import type { Core } from "../flow/core.ts";
 import type { CallChanges, CallState } from "../state/call.ts";
 import type { CarrierFrame, MediaFrame } from "../twilio/frames.ts";
@@ -33,6 +35,8 @@ export class Conversation {
   readonly #options: ConversationOptions;
   readonly #agent: AgentLink;
   readonly #playout: Playout;
+  /** Of the stream, if the call is sampled. The agent gets it as `traceparent`. */
+  readonly #span: Span | undefined;
   #agentState: string | null;
   /** Bytes of audio received in this stream. */
   #bytes = 0;
@@ -42,6 +46,8 @@ export class Conversation {
     const { metrics, socket, call, streamSid, agent, agentPatienceMs, on } = options;
     this.#options = options;
     this.#agentState = call.agent_state;
+    const attributes = { "prosaas.business_id": call.business_id, "prosaas.call_sid": call.call_sid };
+    this.#span = continueTrace(call.trace, "media stream", { attributes });
     let connections = 0;
     this.#playout = new Playout(socket, streamSid, (droppedMs) => {
       metrics.frameRefused("carrier_slow");
@@ -50,6 +56,7 @@ export class Conversation {
     this.#agent = new AgentLink({
       agent,
       patienceMs: agentPatienceMs,
+      traceparent: this.#span?.traceparent,
       start: () => ({
         type: "start",
         version: protocolVersion,
@@ -105,6 +112,8 @@ export class Conversation {
 
   close(reason: StopReason): void {
     this.#agent.close(reason);
+    this.#span?.set({ "prosaas.end": reason });
+    this.#span?.end();
   }
 
   #relayMedia({ media }: MediaFrame): void {

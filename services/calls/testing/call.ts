@@ -29,6 +29,7 @@ export function newCall(more: Partial<NewCall> = {}): NewCall {
     answered_at: null,
     ended_at: null,
     duration_s: null,
+    trace: null,
     ...more,
   };
 }
