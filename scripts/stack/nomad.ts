@@ -34,7 +34,8 @@ export type Task = {
   Artifacts?: { GetterSource: string }[] | null;
   Templates?: { EmbeddedTmpl: string; ChangeMode: string; DestPath?: string }[] | null;
 };
-export type Scaling = { Min: number; Max: number; Enabled: boolean; Policy: unknown };
+/** Enabled: null in a parsed job file that does not say. */
+export type Scaling = { Min: number; Max: number; Enabled: boolean | null; Policy: unknown };
 export type TaskEvent = { Time: number; Type: string; DisplayMessage: string };
 export type TaskState = { State: string; Failed: boolean; Restarts: number; Events?: TaskEvent[] | null };
 export type Allocation = {

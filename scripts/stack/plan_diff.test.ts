@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { differences } from "./plan_diff.ts";
 import type { Diff } from "./plan_diff.ts";
 
-const job = (target: number) => ({
+const job = (target: number, enabled: boolean | null = true) => ({
   ID: "workers",
   Type: "service",
   TaskGroups: [
-    { Name: "high", Count: 1, Scaling: { Min: 1, Max: 20, Enabled: true, Policy: { cooldown: "1m", target } } },
+    { Name: "high", Count: 1, Scaling: { Min: 1, Max: 20, Enabled: enabled, Policy: { cooldown: "1m", target } } },
   ],
 });
 
@@ -29,6 +29,8 @@ describe("differences", () => {
   test("compares scaling policies, whatever Nomad calls them", () => {
     expect(differences(hollow(sameTask), job(5), job(5))).toEqual([]);
     expect(differences(hollow(sameTask), job(5), job(10))).toEqual(["high/Scaling"]);
+    expect(differences(hollow(sameTask), job(5, null), job(5))).toEqual([]);
+    expect(differences(hollow(sameTask), job(5, false), job(5))).toEqual(["high/Scaling"]);
   });
 
   test("names every other edit, addition and deletion", () => {

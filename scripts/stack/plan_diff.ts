@@ -27,5 +27,6 @@ function editsIn({ Type, Name, Fields, Objects, TaskGroups, Tasks }: Diff, paren
 const scalingOf = ({ TaskGroups }: Job) =>
   Object.fromEntries(TaskGroups.map(({ Name, Scaling }) => [Name, policyOf(Scaling)]));
 
+/** Nomad stores a policy that does not say so as enabled. */
 const policyOf = (scaling: TaskGroup["Scaling"]) =>
-  scaling ? { min: scaling.Min, max: scaling.Max, enabled: scaling.Enabled, policy: scaling.Policy } : null;
+  scaling ? { min: scaling.Min, max: scaling.Max, enabled: scaling.Enabled ?? true, policy: scaling.Policy } : null;
