@@ -21,9 +21,13 @@ export const serveStreams =
     return new Response(stream);
   };
 
-/** An instance of the API that serves {@link serveStreams}. */
-export const startInstance = (name: string) =>
-  Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: serveStreams(name) as () => Response });
+/** An instance of the API that serves {@link serveStreams}. It does not keep the process alive. */
+export function startInstance(name: string) {
+  const fetch = serveStreams(name) as () => Response;
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch });
+  server.unref();
+  return server;
+}
 
 export type EdgeStream = {
   isOpen(): boolean;
