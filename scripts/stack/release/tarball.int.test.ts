@@ -73,7 +73,8 @@ describe("a tarball", () => {
   test("ships the packages that its service imports", () => {
     expect(Object.fromEntries(parts.map((part) => [part, packagesOf(part)]))).toEqual({
       api: ["msgpackr-extract"],
-      autoscaler: [],
+      acme: [],
+      autoscaler: ["msgpackr-extract"],
       "call-agent": [],
       calls: ["msgpackr-extract"],
       console: [],
