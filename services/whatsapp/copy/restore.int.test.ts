@@ -19,6 +19,8 @@ describe.each(["copied", "required"] as const)("a shard whose volume is lost (%s
     await makePhone(simulator, contact);
     const write = (body: string) =>
       control(simulator, "POST", `/phones/${contact}/messages`, { to: phone, text: body });
+    const sentBy = async (from: string) =>
+      (await control<{ data: { status: string }[] }>(simulator, "GET", `/phones/${from}/sent`)).data;
     const first = launch(durability);
     await first.pair(simulator, business, phone);
     await scenario.complete();
@@ -26,6 +28,10 @@ describe.each(["copied", "required"] as const)("a shard whose volume is lost (%s
     expect((await first.deliver(business, outgoing)).every(({ status }) => status === "sent")).toBeTrue();
     await write("in 1");
     await until(async () => (await received(first)).length === 1, { what: "the first message" });
+    // Without its receipt, WhatsApp would deliver it once more.
+    await until(async () => (await sentBy(contact)).every(({ status }) => status === "delivered"), {
+      what: "its receipt",
+    });
     await scenario.upToDate(first);
     await kill(first);
     rmSync(volume, { recursive: true });
