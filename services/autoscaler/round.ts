@@ -1,8 +1,8 @@
 import { kvGet } from "../../lib/consul/client.ts";
 import type { ConsulClient } from "../../lib/consul/client.ts";
 import { messageOf } from "../../lib/core/errors.ts";
-import { queuesOf } from "../../lib/queues/index.ts";
-import type { Profile } from "../../lib/queues/index.ts";
+import { queuesOf } from "../../lib/queues/definitions.ts";
+import type { Profile } from "../../lib/queues/definitions.ts";
 import type { Logger } from "../../lib/runtime/log.ts";
 import {
   controlKey,

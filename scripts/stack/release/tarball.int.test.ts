@@ -74,7 +74,7 @@ describe("a tarball", () => {
     expect(Object.fromEntries(parts.map((part) => [part, packagesOf(part)]))).toEqual({
       api: ["msgpackr-extract"],
       acme: [],
-      autoscaler: ["msgpackr-extract"],
+      autoscaler: [],
       "call-agent": [],
       calls: ["msgpackr-extract"],
       console: [],
