@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import { callLimitKey } from "../../lib/calls/limit.ts";
 import { ownerKey } from "../../lib/routing/index.ts";
 import { consulKeys } from "../stack/access/table/consul.ts";
+import { intruder } from "../stack/access/table/nomad.ts";
 import { readJobs, rolePolicies } from "../stack/access/table/subjects.ts";
 import type { Caller } from "../cli/operator/http.ts";
 import { createCaller } from "../cli/operator/http.ts";
@@ -61,15 +62,6 @@ const job = {
     { Name: "x", Count: 1, Tasks: [{ Name: "x", Driver: "exec", User: "nobody", Config: { command: "/bin/true" } }] },
   ],
 };
-const volume = {
-  Name: "intruder",
-  Type: "host",
-  PluginID: "mkdir",
-  RequestedCapacityMinBytes: 1e6,
-  RequestedCapacityMaxBytes: 1e6,
-  RequestedCapabilities: [{ AccessMode: "single-node-writer", AttachmentMode: "file-system" }],
-};
-
 type Targets = { nomad: string; consul: string; jobs: string[]; services: string[]; shards: string[]; victim: string };
 
 const ofNomad = ({ nomad, jobs, victim }: Targets): Ask[] =>
@@ -83,7 +75,7 @@ const ofNomad = ({ nomad, jobs, victim }: Targets): Ask[] =>
         name: `${verb} a volume${by}`,
         url: `${base}/v1/volume/host/${verb}`,
         method: "PUT",
-        body: { Volume: volume },
+        body: intruder,
         socket,
       })),
       { name: `read an allocation's files${by}`, url: `${base}/v1/client/fs/ls/${victim}?path=/`, socket },

@@ -17,7 +17,8 @@ export const victims = [jobNamed("victim", { Type: "service" }), jobNamed("param
 /** The secrets that attempts read. */
 export const secretPaths = ["prosaas/secrets", "nomad/jobs/api"];
 
-const volume = {
+/** The volume that attempts make. */
+export const intruder = {
   Volume: {
     Name: "intruder",
     Type: "host",
@@ -54,8 +55,8 @@ const attempts: readonly Attempt[] = [
   request("scale jobs", "POST", "/v1/job/victim/scale", { Target: { Group: "x" }, Count: 1 }),
   request("dispatch jobs", "POST", "/v1/job/parameterized/dispatch", {}),
   request("stop jobs", "DELETE", "/v1/job/intruder"),
-  request("create volumes", "PUT", "/v1/volume/host/create", volume),
-  request("register volumes", "PUT", "/v1/volume/host/register", volume),
+  request("create volumes", "PUT", "/v1/volume/host/create", intruder),
+  request("register volumes", "PUT", "/v1/volume/host/register", intruder),
   request("list nodes", "GET", "/v1/nodes"),
   request("drain nodes", "POST", `/v1/node/${absent}/drain`, { DrainSpec: null }),
   request("purge nodes", "POST", `/v1/node/${absent}/purge`),
