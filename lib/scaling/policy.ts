@@ -38,7 +38,7 @@ export const policySchema = z
     cooldown: zDuration.prefault("1m"),
     /** Calm before a replica is removed, and between two removals: at least as long as a replica drains. */
     calm: zDuration.prefault("5m"),
-    /** A count that somebody else set stays for this long. */
+    /** Time for which a count that a command or an operator set is kept. */
     hold: zDuration.prefault("1h"),
   })
   .refine(({ oldest_job_seconds, cpu, streams }) => oldest_job_seconds ?? cpu ?? streams, {

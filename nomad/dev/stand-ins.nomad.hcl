@@ -69,7 +69,7 @@ job "stand-in" {
       delay    = "250ms" # clients retry for seconds
       mode     = "delay"
     }
-    reschedule { delay_function = "constant" } # what no restart repairs gets a new allocation after half a minute
+    reschedule { delay_function = "constant" } # a new allocation half a minute after the restarts are used up
 
     service {
       name = "prosaas-${var.job}"

@@ -17,7 +17,7 @@ export type NodeConfiguration = {
   dataOf(agent: Agent): string;
   /** The file of an agent's log; without one, the journal has it. */
   logOf?(agent: Agent): string;
-  /** Where the node has its certificate, unless in /etc/prosaas/tls. */
+  /** Files of the node's certificate. Default: those in /etc/prosaas/tls. */
   tls?: CertificateFiles;
   /** Further lines of the block `client`. */
   client?: string;
@@ -48,7 +48,7 @@ data_dir  = "${dataOf(agent)}"
 bind_addr = "${node.address}"
 ${logOf === undefined ? "" : `log_file  = "${logOf(agent)}"\n`}`;
 
-/** Where tls.hcl does not say it: the same three lines for Consul and Nomad. */
+/** Lines that override the certificate of tls.hcl: the same three for Consul and Nomad. */
 const certificates = ({ tls }: NodeConfiguration, [open, close]: readonly [string, string]) =>
   tls === undefined
     ? ""
